@@ -1,0 +1,1 @@
+"""The grader: releases assignments, checks answers, grades submissions."""

@@ -1,0 +1,1 @@
+"""Activation functions: the bends between the layers, and the softmax at the end."""
