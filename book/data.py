@@ -1,0 +1,48 @@
+"""Every data set of the course: one loader each, the same arrays on every machine.
+
+Real data comes inside a package and names its source and license; toy data is drawn from a seed.
+"""
+
+import numpy as np
+
+
+def rings(n, seed=0):
+    """Two noisy rings around the origin, radius 1 (class 0) and 2.5 (class 1), drawn by code.
+
+    Returns x (n, 2) float64 and y (n,) int64; the classes alternate, so both are equally frequent.
+    """
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    radius = np.where(y == 0, 1.0, 2.5) + rng.normal(scale=0.2, size=n)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), y
+
+
+def spirals(n, classes=3, seed=0):
+    """Interleaved spiral arms, one a class, with a little noise, drawn by code.
+
+    Returns x (n, 2) float64 within about [-1, 1] and y (n,) int64; the classes alternate.
+    """
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % classes
+    radius = rng.uniform(0.05, 1.0, n)
+    angle = 2 * np.pi * y / classes + 5.0 * radius + rng.normal(scale=0.12, size=n)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), y
+
+
+def digits(seed=0):
+    """1,797 handwritten digits, 8 x 8 pixels, split three to one.
+
+    Source: UCI, optical recognition of handwritten digits (Alpaydin and Kaynak 1998), as it comes
+    inside scikit-learn; CC BY 4.0.
+
+    Returns (x_train, y_train), (x_test, y_test): x (m, 64) float64 in [0, 1], y (m,) int64 in 0..9.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_digits(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(
+        x / 16.0, y.astype(np.int64), test_size=0.25, random_state=seed, stratify=y
+    )
+    return (x_train, y_train), (x_test, y_test)

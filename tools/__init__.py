@@ -1,0 +1,1 @@
+"""Commands for maintainers, run from the project's root as `python -m tools.<name>`."""
