@@ -12,10 +12,13 @@ import ast
 import hashlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import source_from_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import nbformat
@@ -103,8 +106,8 @@ def fingerprint(page: Path, notebook: nbformat.NotebookNode) -> dict[str, str]:
     in the `data` folder beside the page or beside such a module; the files named by glob patterns
     in the list `depends` of the front matter; and requirements.txt.
     """
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    modules = _imports(_python("\n".join(code), page))
+    cells = _code_cells(notebook)
+    modules = _imports(_python("\n".join(cell.source for cell in cells), page))
     folders = {page.parent, *(module.parent for module in modules)}
     data = {path for folder in folders for path in (folder / "data").rglob("*")}
     for pattern in notebook.metadata.get("depends", []):
@@ -114,11 +117,10 @@ def fingerprint(page: Path, notebook: nbformat.NotebookNode) -> dict[str, str]:
         data |= found
     files = {path for path in modules | data if path.is_file() and "__pycache__" not in path.parts}
     digests = {_name(path): _digest(path.read_bytes()) for path in sorted(files)}
-    requirements = (ROOT / "requirements.txt").read_bytes()
     return {
-        "code cells": _digest("\0".join(code).encode()),
+        "code cells": _digest(str([(cell.source, _may_fail(cell)) for cell in cells]).encode()),
         **digests,
-        "requirements.txt": _digest(requirements),
+        "requirements.txt": _digest((ROOT / "requirements.txt").read_bytes()),
     }
 
 
@@ -186,39 +188,51 @@ def keep_outputs(notebook: nbformat.NotebookNode, old: nbformat.NotebookNode | N
     """Take over the outputs of an old twin; False where its fingerprint is another."""
     if old is None or old.metadata.get("page") != notebook.metadata["page"]:
         return False
-    for cell, before in zip(_code_cells(notebook), _code_cells(old), strict=True):
-        cell.execution_count, cell.outputs = before.execution_count, before.outputs
+    cells, before = _code_cells(notebook), _code_cells(old)
+    if [cell.source for cell in cells] != [cell.source for cell in before]:
+        return False  # the twin was edited by hand
+    for cell, same in zip(cells, before, strict=True):
+        cell.execution_count, cell.outputs = same.execution_count, same.outputs
     return True
 
 
 def run(notebook: nbformat.NotebookNode, page: Path, on_cell=lambda: None) -> None:
     """Execute a twin in place, as nbval will: in the folder where it is stored."""
-    folder = stored(page).parent
+    folder, info = stored(page).parent, notebook.metadata["language_info"]
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         record_timing=False,
-        extra_arguments=["--log-level=ERROR"],  # no notice about local sockets at each start
+        coalesce_streams=True,
+        extra_arguments=[
+            "--log-level=ERROR",  # no notice about local sockets at each start
+            "--IPKernelApp.exec_lines=__import__('tools.witness')",
+        ],
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=lambda **_: on_cell(),
     )
-    env = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYTHONPATH": str(ROOT),
-    }
-    info = notebook.metadata["language_info"]
-    try:
-        client.execute(env=env)
-    except CellTimeoutError:
-        raise PageError(f"{_name(page)}: a cell ran for more than {CELL_TIMEOUT} s") from None
-    except DeadKernelError:
-        raise PageError(f"{_name(page)}: the kernel died, perhaps for lack of memory") from None
-    except CellExecutionError as error:
-        cell = next(cell for cell in _code_cells(notebook) if _failed(cell))
-        raise PageError(_failure(page, cell, error)) from None
+    with TemporaryDirectory() as temporary:
+        witness = Path(temporary) / "opened"
+        env = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONPATH": str(ROOT),
+            "PAGES_WITNESS": str(witness),
+        }
+        try:
+            client.execute(env=env)
+        except CellTimeoutError:
+            raise PageError(f"{_name(page)}: a cell ran for more than {CELL_TIMEOUT} s") from None
+        except DeadKernelError:
+            raise PageError(
+                f"{_name(page)}: the kernel died, perhaps of too little memory"
+            ) from None
+        except CellExecutionError as error:
+            cell = next(cell for cell in _code_cells(notebook) if _failed(cell))
+            raise PageError(_failure(page, cell, f"{error.ename}: {error.evalue}")) from None
+        _check_witness(witness, notebook, page)
     notebook.metadata["language_info"] = info  # the kernel's own names its exact version
     for cell in _code_cells(notebook):
         cell.metadata.pop("execution", None)
@@ -227,6 +241,25 @@ def run(notebook: nbformat.NotebookNode, page: Path, on_cell=lambda: None) -> No
                 output.traceback = [f"{output.ename}: {output.evalue}"]
             elif output.get("name") == "stderr":
                 raise PageError(_failure(page, cell, f"it writes to stderr: {output.text}"))
+
+
+def _check_witness(witness: Path, notebook: nbformat.NotebookNode, page: Path) -> None:
+    """A PageError where the page opened a file of the project that its fingerprint misses."""
+    if not witness.is_file():
+        raise PageError(f"{_name(page)}: the kernel did not end in order, so it was not observed")
+    known = notebook.metadata["page"]["fingerprint"].keys() | {
+        "tools/__init__.py",
+        "tools/witness.py",
+    }
+    for path in map(Path, _text(witness).splitlines()):
+        if path.suffix == ".pyc":
+            path = Path(source_from_cache(str(path)))
+        inside = path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix)
+        if inside and path.is_file() and _name(path) not in known:
+            raise PageError(
+                f"{_name(page)}: it reads {_name(path)}, but would not notice a change there; "
+                "import it by its name, or list it under `depends:` in the front matter"
+            )
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> bool:
@@ -245,15 +278,17 @@ def _code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def _may_fail(cell):
+    return "raises-exception" in cell.metadata.get("tags", [])
+
+
 def _failed(cell):
-    expected = "raises-exception" in cell.metadata.get("tags", [])
-    return not expected and any(output.output_type == "error" for output in cell.outputs)
+    return not _may_fail(cell) and any(output.output_type == "error" for output in cell.outputs)
 
 
-def _failure(page, cell, error):
-    reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else error
+def _failure(page, cell, reason):
     source = "\n".join(f"    {line}" for line in cell.source.splitlines())
-    return f"{_name(page)}: this cell failed:\n\n{source}\n\n{str(reason).rstrip()}"
+    return f"{_name(page)}: this cell failed:\n\n{source}\n\n{reason.rstrip()}"
 
 
 # --- what is out of date

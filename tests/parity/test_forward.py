@@ -1,0 +1,70 @@
+"""Results: the same numbers from both implementations, in the right dtype, on the right device."""
+
+import numpy as np
+import torch
+
+from book.op import resolve
+from tests.parity.compare import FLOAT64, call, check, for_numpy, for_torch
+
+
+def test_pytorch_gives_the_numbers_of_the_reference(chapter, op, case, target):
+    expected = call(getattr(chapter.reference, op.name), for_numpy(case, target))
+    with target.precision():
+        got = call(getattr(chapter.pytorch, op.name), for_torch(case, target))
+    what = f"{chapter.name}.{op.name}, {case.name}, {target}"
+    assert len(got) == len(expected), what
+    for mine, right in zip(got, expected, strict=True):
+        check(mine, right, target.tolerance, what)
+
+
+def test_results_keep_dtype_and_device(chapter, op, case, target):
+    expected = call(getattr(chapter.reference, op.name), case)
+    got = call(getattr(chapter.pytorch, op.name), for_torch(case, target))
+    for mine, right in zip(got, expected, strict=True):
+        if isinstance(mine, torch.Tensor):
+            right = np.asarray(right)
+            assert mine.device.type == target.device
+            assert mine.is_floating_point() == (right.dtype.kind == "f")
+            if mine.is_floating_point():
+                assert mine.dtype == target.torch_dtype
+                assert right.dtype == np.float64
+
+
+def test_no_input_is_changed(chapter, op, case):
+    def arrays(case):
+        values = (*case.args, *case.kwargs.values())
+        return [value for value in values if isinstance(value, np.ndarray | torch.Tensor)]
+
+    with torch.no_grad():  # where recording gradients would forbid it anyway
+        given = for_torch(case, FLOAT64)
+        call(getattr(chapter.pytorch, op.name), given)
+    before = [array.copy() for array in arrays(case)]
+    call(getattr(chapter.reference, op.name), case)
+    for kept, array, tensor in zip(before, arrays(case), arrays(given), strict=True):
+        np.testing.assert_array_equal(array, kept, "the reference changed its input")
+        np.testing.assert_array_equal(tensor.detach(), kept, "PyTorch's version changed its input")
+
+
+def test_torch_peers_agree_with_the_reference(chapter, op, case, target):
+    expected = call(getattr(chapter.reference, op.name), for_numpy(case, target))
+    for peer in op.torch_peers:
+        with target.precision():
+            got = call(resolve(peer), for_torch(case, target))
+        for theirs, right in zip(got, expected, strict=True):
+            what = f"{chapter.name}.{op.name} against {peer}, {case.name}, {target}"
+            check(theirs, right, target.tolerance, what)
+
+
+def test_both_agree_with_all_peers_in_float64(chapter, op, case):
+    tensors = for_torch(case, FLOAT64)
+    ours = {
+        "reference": call(getattr(chapter.reference, op.name), case),
+        "pytorch": call(getattr(chapter.pytorch, op.name), tensors),
+    }
+    theirs = {peer: call(resolve(peer), tensors) for peer in op.torch_peers}
+    theirs |= {peer: call(resolve(peer), case) for peer in op.numpy_peers}
+    for side, got in ours.items():
+        for peer, expected in theirs.items():
+            for mine, right in zip(got, expected, strict=True):
+                what = f"{side} of {chapter.name}.{op.name} against {peer}, {case.name}"
+                check(mine, right, FLOAT64.tolerance, what)
