@@ -38,6 +38,7 @@ from tests.parity.compare import (
     cotangent,
     for_numpy,
     for_torch,
+    hand_gradients,
     to_array,
     to_tensor,
 )
@@ -103,9 +104,11 @@ def _numpy_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:
     if not is_differentiable(chapter, op):
         return {"forward": forward}
     grad_output = cotangent(forward().shape, job.target)
-    backward = getattr(chapter.reference, f"{op.name}_backward")
-    backward = partial(backward, grad_output, *case.args, **case.kwargs)
-    return {"forward": forward, "forward + backward": lambda: (forward(), backward())}
+
+    def both():
+        return forward(), list(hand_gradients(chapter, op, case, grad_output).values())
+
+    return {"forward": forward, "forward + backward": both}
 
 
 def _torch_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:

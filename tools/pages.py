@@ -294,6 +294,14 @@ def _failure(page, cell, reason):
 # --- what is out of date
 
 
+def changes(new: nbformat.NotebookNode, old: nbformat.NotebookNode | None) -> str:
+    """What the outputs of a page depend on and is not as it was, as a sentence; empty if nothing."""
+    now = new.metadata["page"]["fingerprint"]
+    then = old.metadata.get("page", {}).get("fingerprint", {}) if old else {}
+    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    return f"{', '.join(changed)} changed" if changed and then else "new" if changed else ""
+
+
 def problems() -> list[str]:
     """What is wrong with the stored notebooks, one sentence each; empty if nothing is."""
     found = []
@@ -302,15 +310,9 @@ def problems() -> list[str]:
         if old is None:
             found.append(f"{_name(page)}: {_name(stored(page))} is missing or unreadable")
             continue
-        now = new.metadata["page"]["fingerprint"]
-        then = old.metadata.get("page", {}).get("fingerprint", {})
-        changed = sorted(
-            name for name in now.keys() | then.keys() if now.get(name) != then.get(name)
-        )
+        changed = changes(new, old)
         if changed:
-            found.append(
-                f"{_name(page)}: its outputs are out of date: {', '.join(changed)} changed"
-            )
+            found.append(f"{_name(page)}: its outputs are out of date: {changed}")
         elif not keep_outputs(new, old) or nbformat.writes(
             nbformat.from_dict(new)
         ) != nbformat.writes(old):
@@ -364,10 +366,12 @@ def execute(names: Names = None, force: Force = False) -> None:
         TextColumn("{task.completed}/{task.total} cells"),
         TimeElapsedColumn(),
     ]
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         for page in _chosen(names):
-            notebook = twin(page)
-            if not force and keep_outputs(notebook, read_stored(page)):
+            notebook, old = twin(page), read_stored(page)
+            if not force and keep_outputs(notebook, old):
                 state = "text updated" if write(notebook, stored(page)) else "up to date"
                 console.print(f"{_name(page)}: {state}")
                 continue
@@ -383,7 +387,8 @@ def execute(names: Names = None, force: Force = False) -> None:
             write(notebook, stored(page))
             seconds = time.perf_counter() - start
             late = f", over the budget of {BUDGET} s" if seconds > BUDGET else ""
-            console.print(f"{_name(page)}: executed in {seconds:.1f} s{late}")
+            why = changes(notebook, old) or "asked to"
+            console.print(f"{_name(page)}: executed in {seconds:.1f} s{late} ({why})")
     for path in orphans():
         path.unlink()
         console.print(f"{_name(path)}: removed, its page is gone")

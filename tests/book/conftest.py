@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BUILD = ("jupyter_book.cli.main", "build", ".", "-W", "--keep-going")
+MAIN = "from jupyter_book.cli.main import main; main()"
+BUILD = ("-c", MAIN, "build", ".", "-W", "--keep-going")
 
 FILES = {
     "_toc.yml": "format: jb-book\nroot: index\nchapters: [{file: book/tiny/chapter}]\n",
@@ -64,10 +65,16 @@ class Project:
 
     def __init__(self, root):
         self.root = root
+
+    def create(self):
         for name, text in FILES.items():
             self.write(name, text)
         for folder in ("tools", "book/_ext"):
-            shutil.copytree(ROOT / folder, root / folder)
+            shutil.copytree(ROOT / folder, self.root / folder)
+
+    def copy(self, folder):
+        shutil.copytree(self.root, folder / "book")
+        return Project(folder / "book")
 
     def write(self, name, text):
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,17 +85,17 @@ class Project:
         assert old in text, f"{name} does not contain {old!r}"
         self.write(name, text.replace(old, new))
 
-    def run(self, module, *arguments):
-        """Run a module's command; its exit status and everything that it printed."""
+    def run(self, *arguments):
+        """Run Python; its exit status and everything that it printed."""
         env = os.environ | {"PYTHONPATH": str(self.root), "COLUMNS": "200"}
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *arguments],
             cwd=self.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         return done.returncode, done.stdout
 
     def pages(self, *arguments):
-        return self.run("tools.pages", *arguments)
+        return self.run("-m", "tools.pages", *arguments)
 
     def build(self):
         """Build the book and return the page's HTML."""
@@ -112,6 +119,7 @@ class Project:
 def executed(tmp_path_factory):
     """A tiny book whose page was executed; tests work on copies of it."""
     project = Project(tmp_path_factory.mktemp("executed") / "book")
+    project.create()
     status, output = project.pages("execute")
     assert status == 0, output
     assert "executed in" in output
@@ -120,7 +128,4 @@ def executed(tmp_path_factory):
 
 @pytest.fixture
 def project(executed, tmp_path):
-    shutil.copytree(executed.root, tmp_path / "book")
-    copy = object.__new__(Project)
-    copy.root = tmp_path / "book"
-    return copy
+    return executed.copy(tmp_path)
