@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS = 1
 
-.PHONY: help setup book notebooks serve
+.PHONY: help setup book notebooks verify serve
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ book: notebooks  ## build the book and print where it is
 notebooks: $(READY)  ## execute the pages whose code, modules, data or requirements changed
 	@$(BIN)/python -m tools.pages execute
 
+verify: $(READY)  ## run the stored notebooks again and compare every output (nbval)
+	$(BIN)/python -m tools.pages check
+	$(BIN)/python -m pytest --nbval book/notebooks --nbval-sanitize-with tests/nbval.cfg
+
+PORT ?= 0# a free one
 serve: book  ## build the book and serve it on this machine, until Ctrl-C
-	@echo "http://127.0.0.1:8000/ (stop with Ctrl-C)"
-	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+	@$(BIN)/python -u -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

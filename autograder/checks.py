@@ -1,7 +1,7 @@
 """What a notebook's test cells call. An answer that is wrong is told why; a right one, one line.
 
-    check("relu", relu)             the visible cases of assignment.json, beside the notebook
-    assert_close(got, expected)     for hidden tests, as assert_raises and fresh_rng are
+check("relu", relu)             the visible cases of assignment.json, beside the notebook
+assert_close(got, expected)     for hidden tests, as assert_raises and fresh_rng are
 """
 
 import json

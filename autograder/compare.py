@@ -93,7 +93,11 @@ def _tensors_differ(got, expected, rtol, atol, where):
 def _arrays_differ(got, expected, rtol, atol, where):
     tolerance = _tolerance(got, expected, rtol, atol)
     left, right = np.asarray(got), np.asarray(expected)
-    if (left.dtype.kind in "bU" or right.dtype.kind in "bU") and left.dtype.kind != right.dtype.kind:
+    if left.dtype.kind == "O":  # an integer beyond 64 bits
+        left = left.astype(float)
+    if (
+        left.dtype.kind in "bU" or right.dtype.kind in "bU"
+    ) and left.dtype.kind != right.dtype.kind:
         kinds = {"b": "truth values", "U": "text"}
         wanted, came = (kinds.get(array.dtype.kind, "numbers") for array in (right, left))
         return f"{where}: expected {wanted} ({show(expected)}), got {came} ({show(got)})."

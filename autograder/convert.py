@@ -4,6 +4,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=40"]  # else each kernel greets us on the terminal
 TABLE = "<!-- tasks -->"
 
 
@@ -58,7 +59,7 @@ def _metadata(cell, id):
 
 
 def _questions(assignment):
-    """The index of the cell that asks for each task: its own, or the text before a manual answer."""
+    """For each task the index of the cell that asks for it, for a manual one the text before."""
     questions, text = {}, None
     for index, cell in enumerate(assignment.cells):
         if cell.mark == "task":
@@ -79,6 +80,10 @@ def _table(assignment):
     rows = [f"| {task.title} | {number(task.points)} | {number(task.minutes)} |" for task in tasks]
     points, minutes = sum(task.points for task in tasks), sum(task.minutes for task in tasks)
     return "\n".join(
-        ["| Task | Points | Minutes |", "|---|---:|---:|", *rows]
-        + [f"| **All** | **{number(points)}** | **{number(minutes)}** |"]
+        [
+            "| Task | Points | Minutes |",
+            "|---|---:|---:|",
+            *rows,
+            f"| **All** | **{number(points)}** | **{number(minutes)}** |",
+        ]
     )

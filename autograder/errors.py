@@ -1,4 +1,4 @@
-"""The two kinds of failure that a person can mend; the command line prints them without a traceback."""
+"""The failures that a person can mend; the command line prints them without a traceback."""
 
 
 class UsageError(Exception):

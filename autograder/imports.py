@@ -4,7 +4,7 @@ import ast
 
 
 def scan(code):
-    """Yield (module, line) for each import in `code`, also of hidden ones such as `__import__("x")`.
+    """Yield (module, line) for each import in `code`, also for `__import__("module")`.
 
     `from a import b` gives ("a.b", line), since b may be a module. Code that does not parse, and so
     cannot run, has none.

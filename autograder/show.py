@@ -6,6 +6,7 @@ from autograder.values import is_tensor
 
 SMALL = 16  # arrays of at most so many entries are shown whole
 _WIDTH = 240
+_SHORT = 60
 
 
 def show(value):
@@ -57,8 +58,10 @@ def describe(value):
     if isinstance(value, str):
         return f"the text {show(value)}"
     if isinstance(value, list | tuple | dict):
-        kind = type(value).__name__
-        return f"a {kind} of {len(value)} item{'' if len(value) == 1 else 's'}"
+        text = show(value)
+        count = f"{len(value)} item{'' if len(value) == 1 else 's'}"
+        whole = f": {text}" if len(text) <= _SHORT else ""
+        return f"a {type(value).__name__} of {count}{whole}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     article = "an" if type(value).__name__[0].lower() in "aeiou" else "a"

@@ -2,7 +2,7 @@
 
     # %% [markdown] task="relu" minutes=10      what to do
     # %% solution="relu"                        the student's cell, with BEGIN/END SOLUTION
-    # %% inputs="relu"                          for the instructor: defines `inputs`, a list of cases
+    # %% inputs="relu"                          instructor only: defines `inputs`, a list of cases
     # %% test="relu" points=2                   a locked test, with BEGIN/END HIDDEN TESTS
     # %% [markdown] manual="why" points=3 minutes=10   an answer that a person grades
 
@@ -148,7 +148,7 @@ def _cells(body, offset, path):
     first = next((n for n, line in enumerate(body.split("\n"), offset + 1) if line.strip()), None)
     if first is None or not numbers or first != numbers[0]:
         raise AssignmentError("expected a cell line `# %%` first", path, first or offset)
-    cells = jupytext.reads(body, fmt="py:percent").cells
+    cells = jupytext.reads(body.lstrip("\n"), fmt="py:percent").cells
     if len(cells) != len(numbers):
         raise AssignmentError("a line that starts with `# %%` stands inside a cell's text", path)
     return [_cell(cell, line, path) for cell, line in zip(cells, numbers, strict=True)]
@@ -159,7 +159,9 @@ def _cell(cell, line, path):
     marks = {k: v for k, v in cell.metadata.items() if k not in _ADDED_BY_JUPYTEXT}
     names = [name for name in MARKS if name in marks]
     if cell.cell_type not in {"markdown", "code"}:
-        raise AssignmentError(f"expected a code or [markdown] cell, got {cell.cell_type}", path, line)
+        raise AssignmentError(
+            f"expected a code or [markdown] cell, got {cell.cell_type}", path, line
+        )
     if len(names) > 1:
         raise AssignmentError(f"one cell has several marks: {', '.join(names)}", path, line)
     needed, types = MARKS[names[0]] if names else (set(), {"markdown", "code"})

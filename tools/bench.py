@@ -13,10 +13,12 @@ them; and their results must agree, on random numbers, before anything is timed.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -33,6 +35,7 @@ from rich.table import Table
 from book.op import Case, Op, Shape, resolve
 from tests.parity.chapters import ROOT, Chapter, discover, is_differentiable, peer_name
 from tests.parity.compare import (
+    FLOAT64,
     Target,
     check,
     cotangent,
@@ -66,6 +69,11 @@ console = Console()
 # --- in a candidate's process
 
 
+def start(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+
+
 @dataclass(frozen=True)
 class Job:
     """One candidate for one function at one shape, dtype and device."""
@@ -89,6 +97,11 @@ def _case(chapter: str, name: str, shape: Shape) -> Case:
     return op.sample(np.random.default_rng(0), shape)
 
 
+@lru_cache(maxsize=1)
+def _cotangent(shape: Shape) -> np.ndarray:
+    return cotangent(shape, FLOAT64)
+
+
 @lru_cache(maxsize=len(CANDIDATES) * 2)  # two dtypes
 def _calls(job: Job) -> dict[str, Callable[[], Any]]:
     """What is timed, by its direction: functions without arguments."""
@@ -103,7 +116,7 @@ def _numpy_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:
     forward = partial(getattr(chapter.reference, op.name), *case.args, **case.kwargs)
     if not is_differentiable(chapter, op):
         return {"forward": forward}
-    grad_output = cotangent(forward().shape, job.target)
+    grad_output = to_array(to_tensor(_cotangent(forward().shape), job.target))
 
     def both():
         return forward(), list(hand_gradients(chapter, op, case, grad_output).values())
@@ -122,7 +135,7 @@ def _torch_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:
     forward = torch.no_grad()(run)
     if not is_differentiable(chapter, op):
         return {"forward": forward}
-    grad_output = to_tensor(cotangent(forward().shape, job.target), job.target)
+    grad_output = to_tensor(_cotangent(forward().shape), job.target)
     leaves = [v for v in (*case.args, *case.kwargs.values()) if isinstance(v, torch.Tensor)]
     leaves = [tensor for tensor in leaves if tensor.requires_grad]
 
@@ -187,8 +200,8 @@ def copy_bandwidth() -> float:
 
 def forget(job: Job) -> None:
     """Let go of the inputs of a function that has been timed."""
-    _calls.cache_clear()
-    _case.cache_clear()
+    for cache in (_calls, _case, _cotangent):
+        cache.cache_clear()
 
 
 # --- in the parent
@@ -205,12 +218,16 @@ class Workers:
         os.environ.update(ENVIRONMENT)  # what the processes inherit, before their C library starts
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
-        start = partial(ProcessPoolExecutor, 1, get_context("spawn"), torch.set_num_threads)
-        self.pools = {name: start((threads,)) for name in (*CANDIDATES, "cuda")}
+        pool = partial(ProcessPoolExecutor, 1, get_context("spawn"), start, (threads,))
+        self.pools = {name: pool() for name in (*CANDIDATES, "cuda")}
 
     def run(self, function: Callable, job: Job, *args) -> Any:
         name = "cuda" if job.target.device == "cuda" else job.candidate
-        return self.pools[name].submit(function, job, *args).result()
+        try:
+            return self.pools[name].submit(function, job, *args).result()
+        except BrokenProcessPool:
+            message = f"{job.op}: the process of {job.candidate} was ended, perhaps out of memory"
+            raise BenchError(message) from None
 
     def __enter__(self) -> Workers:
         return self
@@ -258,9 +275,13 @@ def _rows(workers: Workers, chapter: Chapter, op: Op, target: Target, shape: Sha
             found = workers.run(directions, job)
             jobs[name] = job
         except Exception as error:
-            if name != "compiled":
+            if name != "compiled" or isinstance(error, BenchError):
                 raise
-            missing[name] = f"torch.compile fails here with {type(error).__name__}"
+            missing[name] = (
+                "torch.compile finds no C++ compiler here"
+                if "CxxCompiler" in str(error)
+                else f"torch.compile fails here with {type(error).__name__}"
+            )
     for direction in found:
         _check_agreement(workers, op, jobs, direction)
     timed = [name for name in jobs if name != "numpy" or target.dtype == "float64"]
@@ -291,6 +312,10 @@ def _result(op: Op, row: Row) -> dict:
         name: {"median": rounded(median(s), 3), "minimum": rounded(min(s), 3), "runs": len(s)}
         for name, s in row.seconds.items()
     }
+    if job.target.device == "cuda" and row.direction == "forward":
+        moved = 2 * math.prod(job.shape) * job.target.torch_dtype.itemsize  # one read, one write
+        for times in summary.values():
+            times["bytes_per_second"] = rounded(moved / times["median"], 3)
     return {
         "function": op.name,
         "peer": peer_name(op.torch_peers[0]) if op.torch_peers else None,
@@ -313,26 +338,34 @@ def bench_chapter(workers: Workers, chapter: Chapter, device: str, progress: Pro
     return rows
 
 
-def table(chapter: str, device: str, machine: dict, rows: list[dict]) -> Table:
-    """Milliseconds of each candidate, and ratios to the peer's time."""
+def table(chapter: str, device: str, results: dict) -> Table:
+    """Milliseconds of each candidate, times the peer's, and on a GPU the part of its bandwidth."""
+    machine, rows = results["machine"], results["rows"]
     versions = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "torch"))
-    shown = Table(title=f"{chapter} on {machine['name']}, {versions}: median ms (and its ratio)")
+    title = f"{chapter} on {machine['name']}, {versions}: median ms (times the peer's)"
+    if device == "cuda":
+        title += " and percent of the bandwidth of a copy"
+    shown = Table(title=title)
     for column in ("function", "dtype", "direction"):
         shown.add_column(column)
     for column in CANDIDATES:
         shown.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        peer = row["seconds"].get("peer", {}).get("median")
-        cells = [_cell(row["seconds"].get(name), peer) for name in CANDIDATES]
+        cells = [_cell(row["seconds"], name, machine) for name in CANDIDATES]
         shown.add_row(row["function"], row["dtype"], row["direction"], *cells)
     return shown
 
 
-def _cell(seconds: dict | None, peer: float | None) -> str:
-    if seconds is None:
+def _cell(seconds: dict, name: str, machine: dict) -> str:
+    if name not in seconds:
         return "–"
-    ratio = f" ({seconds['median'] / peer:.2f})" if peer else ""
-    return f"{seconds['median'] * 1e3:.2f}{ratio}"
+    times = seconds[name]
+    text = f"{times['median'] * 1e3:.3g}"
+    if "peer" in seconds:
+        text += f" ({times['median'] / seconds['peer']['median']:.2f})"
+    if "bytes_per_second" in times:
+        text += f" {times['bytes_per_second'] / machine['copy_bytes_per_second']:.0%}"
+    return text
 
 
 def _chosen(name: str | None) -> list[Chapter]:
@@ -356,7 +389,7 @@ def main(
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     try:
         chosen = _chosen(chapter)
-        with Workers(threads) as workers, Progress(console=console) as progress:
+        with Workers(threads) as workers, Progress(console=console, transient=True) as progress:
             for one in chosen:
                 path = ROOT / "book" / "benchmarks" / f"{one.name}.json"
                 results = read_results(path)  # a GPU's stay when there is none now
@@ -365,7 +398,7 @@ def main(
                     machine |= {"threads": threads} if device == "cpu" else _gpu_facts(workers)
                     rows = bench_chapter(workers, one, device, progress)
                     results[device] = {"machine": machine, "rows": rows}
-                    console.print(table(one.name, device, machine, rows))
+                    console.print(table(one.name, device, results[device]))
                     for reason in sorted({r for row in rows for r in row["missing"].values()}):
                         console.print(f"–: {reason}")
                 write_results(path, results)

@@ -78,6 +78,9 @@ def read_page(page: Path) -> nbformat.NotebookNode:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position}"
+        if cell.cell_type == "code" and cell.source.rstrip().endswith(";"):
+            reason = "it ends in `;`, which hides a value here but not from nbval: write `_ = …`"
+            raise PageError(_failure(page, cell, reason))
     return notebook
 
 
@@ -255,7 +258,8 @@ def _check_witness(witness: Path, notebook: nbformat.NotebookNode, page: Path) -
         if path.suffix == ".pyc":
             path = Path(source_from_cache(str(path)))
         inside = path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix)
-        if inside and path.is_file() and _name(path) not in known:
+        installed = any(part.endswith(".egg-info") for part in path.parts)  # pip's notes
+        if inside and not installed and path.is_file() and _name(path) not in known:
             raise PageError(
                 f"{_name(page)}: it reads {_name(path)}, but would not notice a change there; "
                 "import it by its name, or list it under `depends:` in the front matter"
@@ -295,7 +299,7 @@ def _failure(page, cell, reason):
 
 
 def changes(new: nbformat.NotebookNode, old: nbformat.NotebookNode | None) -> str:
-    """What the outputs of a page depend on and is not as it was, as a sentence; empty if nothing."""
+    """What the outputs depend on and is not as it was, as a sentence; empty if nothing."""
     now = new.metadata["page"]["fingerprint"]
     then = old.metadata.get("page", {}).get("fingerprint", {}) if old else {}
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))

@@ -53,6 +53,7 @@ def _prelu_cases(rng):
     yield _prelu_sample(rng, (2, 3, 4, 5))
     yield Case("one slope for all", (_spread(rng, (2, 3, 4)), np.array([0.25])))
     yield Case("vector", (_spread(rng, (6,)), np.array([0.25])))
+    yield Case("one number", (np.array(-0.7), np.array([0.25])))
     yield Case("negative slope", (_spread(rng, (4, 2)), np.array([-1.0, 2.0])))
     yield Case("empty batch", (np.zeros((0, 3)), np.full(3, 0.25)))
     yield Case("zeros of both signs", (np.array([[0.0, -0.0]]), np.array([0.25, 0.25])))

@@ -94,7 +94,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"weight: expected shape (1,) or ({channels},) for an input of shape "
             f"{tuple(input.shape)}, got {tuple(weight.shape)}"
         )
-    slope = weight.reshape(-1, *[1] * (input.ndim - 2))  # (C,) -> (C, 1, ..., 1)
+    shape = (-1, *[1] * (input.ndim - 2)) if input.ndim else ()
+    slope = weight.reshape(shape)  # (C,) -> (C, 1, ..., 1)
     return torch.where(input > 0, input, slope * input)
 
 

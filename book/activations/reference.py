@@ -174,7 +174,8 @@ def _per_channel(weight, input):
             f"weight: expected shape (1,) or ({channels},) for an input of shape {input.shape}, "
             f"got {weight.shape}"
         )
-    return weight.reshape(-1, *[1] * (input.ndim - 2))  # (C,) -> (C, 1, ..., 1)
+    shape = (-1, *[1] * (input.ndim - 2)) if input.ndim else ()
+    return weight.reshape(shape)  # (C,) -> (C, 1, ..., 1)
 
 
 def prelu(input, weight):

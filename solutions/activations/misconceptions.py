@@ -65,8 +65,8 @@ def weight_transposed(layers):
 
 @misconception("collapse")
 def bias_from_the_wrong_side(layers):
-    """The earlier bias passes through the later weight from the wrong side. The layer computes
-    x @ W.T, so a bias b becomes b @ W.T, which is W @ b, and not b @ W."""
+    """Your weight is right. But the earlier bias goes through the later weight from the wrong side:
+    in x @ W.T the W is transposed, and a bias goes the same way as x."""
     weight, bias = layers[0]
     for next_weight, next_bias in layers[1:]:
         weight, bias = next_weight @ weight, bias @ next_weight + next_bias
@@ -496,7 +496,7 @@ def dead_examples(x, weight, bias):
 
 @misconception("dead_units")
 def bias_forgotten(x, weight, bias):
-    """The bias is missing. It is what pushes most units to their death."""
+    """The bias is missing. With a very negative one a unit never wakes up."""
     dead = (x @ weight.T <= 0).all(axis=0)
     return dead, dead.mean()
 

@@ -139,6 +139,7 @@ def test_an_expected_error_is_stored_without_paths_of_this_machine(project):
     ("name", "old", "new", "message"),
     [
         ("book/tiny/chapter.md", "import book\n", "import book +\n", "not valid Python"),
+        ("book/tiny/chapter.md", "requirement)", "requirement);", "write `_ = …`"),
         ("book/tiny/chapter.md", "*.json", "*.csv", "no such file exists"),
         ("_toc.yml", "chapters", "chapter", "_toc.yml"),
     ],

@@ -86,12 +86,12 @@ def _with_arrays(case: Case, change: Callable[[np.ndarray], Any]) -> Case:
     return replace(case, args=tuple(map(convert, case.args)), kwargs=kwargs)
 
 
-def for_torch(case: Case, target: Target) -> Case:
-    """The case with tensors for its arrays, of which the floating-point ones record gradients."""
+def for_torch(case: Case, target: Target, gradients: bool = True) -> Case:
+    """The case with tensors for its arrays; the floating-point ones record gradients if wanted."""
 
     def convert(array):
         tensor = to_tensor(array, target)
-        return tensor.requires_grad_(tensor.is_floating_point())
+        return tensor.requires_grad_(gradients and tensor.is_floating_point())
 
     return _with_arrays(case, convert)
 
