@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS = 1
 
-.PHONY: help setup book notebooks verify serve
+.PHONY: help setup book test lint notebooks verify exercises grade serve lab parity bench requirements
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,39 @@ book: notebooks  ## build the book and print where it is
 notebooks: $(READY)  ## execute the pages whose code, modules, data or requirements changed
 	@$(BIN)/python -m tools.pages execute
 
+test: $(READY) lint verify  ## check everything: style, stored notebooks, code, exercises, grader, browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY)  ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Pages are stored without a GPU, so they are verified without one.
 verify: $(READY)  ## run the stored notebooks again and compare every output (nbval)
 	$(BIN)/python -m tools.pages check
-	$(BIN)/python -m pytest --nbval book/notebooks --nbval-sanitize-with tests/nbval.cfg
+	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -q --nbval book/notebooks --nbval-sanitize-with tests/nbval.cfg
+
+exercises: $(READY)  ## write exercises/ from solutions/
+	$(BIN)/autograder release
+
+SUBMISSIONS ?= submitted
+grade: $(READY)  ## grade a folder: make grade ASSIGNMENT=activations SUBMISSIONS=submitted
+	@test -n "$(ASSIGNMENT)" || { echo "Which assignment? make grade ASSIGNMENT=activations" >&2; exit 2; }
+	@$(BIN)/autograder grade "$(ASSIGNMENT)" --submissions "$(SUBMISSIONS)" --output "grades/$(ASSIGNMENT)"
+
+lab: $(READY)  ## open the exercises in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=exercises
+
+parity: $(READY)  ## measure the parity page's errors anew
+	$(BIN)/python -m tests.parity
+
+bench: $(READY)  ## time every function beside PyTorch's own (some minutes)
+	$(BIN)/python -m tools.bench
+
+requirements: $(READY)  ## pin the newest versions that pyproject.toml allows
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-options --no-emit-index-url \
+	  --no-emit-find-links --output-file requirements.txt pyproject.toml
+	@sed -i.old 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt && rm requirements.txt.old
 
 PORT ?= 0# a free one
 serve: book  ## build the book and serve it on this machine, until Ctrl-C

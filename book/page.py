@@ -9,4 +9,5 @@ def note(name, value, digits=3):
     Rounded, because the last digits differ from one processor to the next and a stored page must
     be the same on all of them.
     """
-    glue(name, value if isinstance(value, str | int) else round(float(value), digits), display=False)
+    rounded = value if isinstance(value, str | int) else round(float(value), digits)
+    glue(name, rounded, display=False)

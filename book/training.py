@@ -1,5 +1,7 @@
 """The small training loop that the pages share, in float64 so that it repeats on any machine."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -12,13 +14,13 @@ def mlp(sizes, activation, seed=0):
     """
     torch.manual_seed(seed)
     layers = []
-    for width_in, width_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for width_in, width_out in pairwise(sizes):
         layers += [nn.Linear(width_in, width_out, dtype=torch.float64), activation()]
     return nn.Sequential(*layers[:-1]).to(torch.float64)
 
 
 def fit(net, x, y, steps, lr=0.01, loss=nn.functional.cross_entropy, watch=None):
-    """Train on all of x, y with Adam; return the losses, and call `watch(step)` before each step."""
+    """Train on all of x, y with Adam, calling `watch(step)` before each step; return the losses."""
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     optimizer = torch.optim.Adam(net.parameters(), lr)
     losses = []
