@@ -58,7 +58,7 @@ def test_tensors_keep_dtype_shape_and_requires_grad():
     assert round_trip(torch.ones(2, requires_grad=True)).requires_grad
 
 
-@pytest.mark.parametrize("value", [len, {1, 2}, np.array([None]), object()], ids=repr)
+@pytest.mark.parametrize("value", [len, {1, 2}, np.array([None]), object()], ids=type)
 def test_what_is_no_data_is_refused(value):
     with pytest.raises(TypeError, match="cannot be stored"):
         encode(value)
