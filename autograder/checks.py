@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class CheckFailed(AssertionError):
 
 
 def check(task, function, *, rtol=None, atol=None):
-    """Run the visible cases of a task; print one line if all pass.
+    """Run the visible cases of a task; print one line if all pass, and what it warned of.
 
     task : the task's id in assignment.json.
     function : the student's function, or an adapter that uses the student's class.
@@ -46,7 +47,10 @@ def check(task, function, *, rtol=None, atol=None):
     if cases is None:
         raise CheckFailed(f"{task}: assignment.json has no visible cases for a task of this name.")
     _check_imports(task, assignment["imports"])
-    outcomes = [calls.run(function, case) for case in cases]
+    with warnings.catch_warnings(record=True) as caught:  # nbgrader fails a cell for its stderr
+        warnings.simplefilter("always")
+        outcomes = [calls.run(function, case) for case in cases]
+    notes = dict.fromkeys(f"warning   {_say(warning.message)}" for warning in caught)
     if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
         raise CheckFailed(
             f"{task}: not solved yet. Your code still raises NotImplementedError: "
@@ -59,7 +63,7 @@ def check(task, function, *, rtol=None, atol=None):
         if not calls.matches(outcome, case["expected"], rtol, atol)
     ]
     if not failed:
-        print(f"{task}: all {len(cases)} visible cases pass.")
+        print("\n".join([f"{task}: all {len(cases)} visible cases pass.", *notes]))
         return
     case, outcome = pairs[failed[0] - 1]
     mistake = _known_mistake(assignment["tasks"][task], outcomes, rtol, atol)
@@ -68,6 +72,7 @@ def check(task, function, *, rtol=None, atol=None):
         f'{task}: wrong in case {failed[0]} of {len(cases)}, "{case["name"]}".{others}',
         f"call      {_call(function, case)}",
         _explain(function, case, outcome, rtol, atol),
+        *notes,
         *([f"{KNOWN_MISTAKE}{mistake['name']}. {mistake['hint']}"] if mistake else []),
     ]
     raise CheckFailed("\n".join(lines)) from None

@@ -35,6 +35,20 @@ def test_a_right_answer_prints_one_line_and_returns_nothing(capsys):
     assert printed.err == ""
 
 
+def test_a_warning_is_told_on_stdout_because_nbgrader_fails_a_cell_for_its_stderr(capsys):
+    def double(x):
+        np.log(np.zeros(2))
+        return 2 * x
+
+    check("double", double)
+    printed = capsys.readouterr()
+    assert printed.out.split("\n")[1:] == [
+        "warning   RuntimeWarning: divide by zero encountered in log",
+        "",
+    ]
+    assert printed.err == ""
+
+
 def test_a_wrong_answer_names_case_input_index_values_and_error():
     def double(x):
         return np.where(x == 2, 7.0, 2 * x)
