@@ -33,6 +33,10 @@ class CheckFailed(AssertionError):
         return [f"\x1b[1;31m{first}\x1b[0m", *rest]
 
 
+class ImportNotAllowed(CheckFailed):
+    """A cell imports a module that the assignment does not allow."""
+
+
 def check(task, function, *, rtol=None, atol=None):
     """Run the visible cases of a task; print one line if all pass, and what it warned of.
 
@@ -47,10 +51,7 @@ def check(task, function, *, rtol=None, atol=None):
     if cases is None:
         raise CheckFailed(f"{task}: assignment.json has no visible cases for a task of this name.")
     _check_imports(task, assignment["imports"])
-    with warnings.catch_warnings(record=True) as caught:  # nbgrader fails a cell for its stderr
-        warnings.simplefilter("always")
-        outcomes = [calls.run(function, case) for case in cases]
-    notes = dict.fromkeys(f"warning   {_say(warning.message)}" for warning in caught)
+    outcomes, notes = zip(*(_observe(function, case) for case in cases), strict=True)
     if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
         raise CheckFailed(
             f"{task}: not solved yet. Your code still raises NotImplementedError: "
@@ -63,7 +64,8 @@ def check(task, function, *, rtol=None, atol=None):
         if not calls.matches(outcome, case["expected"], rtol, atol)
     ]
     if not failed:
-        print("\n".join([f"{task}: all {len(cases)} visible cases pass.", *notes]))
+        warned = dict.fromkeys(note for of_case in notes for note in of_case)
+        print("\n".join([f"{task}: all {len(cases)} visible cases pass.", *warned]))
         return
     case, outcome = pairs[failed[0] - 1]
     mistake = _known_mistake(assignment["tasks"][task], outcomes, rtol, atol)
@@ -72,10 +74,18 @@ def check(task, function, *, rtol=None, atol=None):
         f'{task}: wrong in case {failed[0]} of {len(cases)}, "{case["name"]}".{others}',
         f"call      {_call(function, case)}",
         _explain(function, case, outcome, rtol, atol),
-        *notes,
+        *notes[failed[0] - 1],
         *([f"{KNOWN_MISTAKE}{mistake['name']}. {mistake['hint']}"] if mistake else []),
     ]
     raise CheckFailed("\n".join(lines)) from None
+
+
+def _observe(function, case):
+    """The outcome of one case, and what it warned of: nbgrader fails a cell for its stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        outcome = calls.run(function, case)
+    return outcome, [f"warning   {_say(warning.message)}" for warning in caught]
 
 
 def assert_close(got, expected, *, what="the result", rtol=None, atol=None):
@@ -137,7 +147,7 @@ def _check_imports(task, allowed):
             continue
         for module, line in imports.forbidden(code, allowed):
             where = f"cell [{number}], line {line}"
-            raise CheckFailed(
+            raise ImportNotAllowed(
                 f"{task}: {imports.explain(module, where, allowed)}\n"
                 "Remove it, restart the kernel and run the notebook again."
             )

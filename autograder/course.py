@@ -9,6 +9,11 @@ from pathlib import Path
 from autograder.errors import AssignmentError
 
 CONFIG = "nbgrader_config.py"
+FEEDBACK = [  # what makes a page of feedback: nbgrader's own list, but without hidden tests
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
 
 
 def configuration(root):

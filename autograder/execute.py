@@ -16,7 +16,7 @@ from traitlets import List
 
 from autograder import checks, convert, course, imports
 
-NOT_RUN, NOT_ALLOWED = "NotRun", "ImportNotAllowed"
+NOT_RUN, NOT_ALLOWED = "NotRun", checks.ImportNotAllowed.__name__
 
 
 def autograde(root, assignment, students, *, seed, timeout):

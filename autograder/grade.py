@@ -144,7 +144,8 @@ def _course(state):
         state.course / course.CONFIG,
         b'"""Start `jupyter lab` in this folder and open Formgrader to grade by hand."""\n'
         b"c = get_config()  # noqa: F821\n"
-        b'c.CourseDirectory.course_id = ""\n',
+        b'c.CourseDirectory.course_id = ""\n'
+        + f"c.GenerateFeedback.preprocessors = {course.FEEDBACK}\n".encode(),
     )
     return folder
 

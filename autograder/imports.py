@@ -2,19 +2,24 @@
 
 import ast
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 
 def scan(code):
     """Yield (module, line) for each import in `code`, also for `__import__("module")`.
 
-    `from a import b` gives ("a.b", line), since b may be a module. Code that does not parse, and so
-    cannot run, has none.
+    `from a import b` gives ("a.b", line), since b may be a module. Line and cell magics are read as
+    IPython reads them. Code that does not parse then, and so cannot run, has none.
     """
     try:
-        tree = ast.parse(code)
+        tree = ast.parse(TransformerManager().transform_cell(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if _is_cell_magic(node):  # its last argument is the code below `%%time` and the like
+            for module, line in scan(node.args[-1].value):
+                yield module, line + 1
+        elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
         elif isinstance(node, ast.ImportFrom):
@@ -39,6 +44,17 @@ def explain(module, where, allowed):
     return (
         f"{where} imports `{module}`, which this assignment does not allow. "
         f"Allowed: {', '.join(allowed)}."
+    )
+
+
+def _is_cell_magic(node):
+    called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return (
+        called
+        and node.func.attr == "run_cell_magic"
+        and bool(node.args)
+        and isinstance(node.args[-1], ast.Constant)
+        and isinstance(node.args[-1].value, str)
     )
 
 

@@ -41,11 +41,7 @@ def rows(root, assignment, students, problems, notes):
 def write_feedback(root, name, student):
     """Let nbgrader write the student's page, without hidden tests; returns a problem or None."""
     config = course.configuration(root)
-    config.GenerateFeedback.preprocessors = [
-        "nbgrader.preprocessors.ClearHiddenTests",
-        "nbgrader.preprocessors.GetGrades",
-        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-    ]
+    config.GenerateFeedback.preprocessors = course.FEEDBACK
     with course.nbgrader(config) as api:
         result = api.generate_feedback(name, student, force=True)
     return None if result["success"] else course.reason(result)
@@ -95,7 +91,7 @@ def _row(root, gradebook, assignment, student, problem, notes, is_here):
                 task = assignment.owner(id.removeprefix("test-"))
                 row.misconceptions.setdefault(task, []).extend(found)
             elif output.ename in {execute.NOT_RUN, execute.NOT_ALLOWED}:
-                messages.append(output.evalue)
+                messages.append(output.evalue.split("\n")[0])
             elif output.ename == "CellTimeoutError":
                 messages.append(f"{id} ran out of time")
     if problem:

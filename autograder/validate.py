@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from jsonschema import ValidationError
 
 from autograder.errors import UsageError
 
@@ -33,7 +34,13 @@ def validate(path):
         raise UsageError(f"{path} has no graded cells: is it the notebook of an assignment?")
     validator = Validator()
     validator.preprocessors = [CheckCellMetadata, ClearOutput, Execute]
-    results = validator.validate(str(path))
+    try:
+        results = validator.validate(str(path))
+    except ValidationError as error:
+        raise UsageError(
+            f"{path} has damaged cells ({_first_line(str(error))}). "
+            "Was a task's cell copied? Remove the copy, or start from a fresh notebook."
+        ) from None
     reasons = {item["source"]: _summary(item["raw_error"]) for item in results.get("failed", [])}
     for item in [*results.get("changed", []), *results.get("type_changed", [])]:
         reasons[item["source"]] = "it was changed: get a fresh copy of the assignment"

@@ -237,7 +237,7 @@ def softplus(input, beta=1.0, threshold=20.0):
     r"""A smooth ReLU: $f(x) = \frac{1}{\beta}\ln(1 + e^{\beta x})$.
 
     Where $\beta x$ exceeds the threshold the result is $x$ itself, as in PyTorch: with the
-    default threshold the two differ by less than 2.1e-9.
+    default threshold the two differ by less than 2.1e-9 / beta.
 
     Shapes: input (*); beta and threshold numbers; result as input.
     Raises: TypeError if input is not real; ValueError unless beta is positive.

@@ -23,6 +23,10 @@ def test_allowed_code(code):
     ("code", "module"),
     [
         ("import os", "os"),
+        ("%matplotlib inline\nimport os", "os"),
+        ("%%time\nimport os", "os"),
+        ("get_ipython().run_cell_magic('time', '', 'import os\\n')", "os"),
+        ("%%time\n%%time\nimport os", "os"),
         ("import numpyx", "numpyx"),
         ("import book", "book"),
         ("from book import *", "book"),

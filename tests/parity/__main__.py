@@ -5,6 +5,7 @@ NumPy peer, at each dtype and device that this machine has, forward and backward
 on a GPU stay when the command is run again on a machine without one.
 """
 
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,6 +125,7 @@ def devices() -> list[str]:
 
 
 def main(path: Path = RESULTS) -> None:
+    """Measure the errors of every function and write book/benchmarks/parity.json."""
     results = measure(discover(), read_results(path))
     write_results(path, results)
     count = sum(map(len, results["errors"].values()))
@@ -134,4 +136,5 @@ def main(path: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
+    ArgumentParser(prog="python -m tests.parity", description=main.__doc__).parse_args()
     main()
