@@ -163,6 +163,7 @@ def validate(
         _say(text)
     solved = sum(problem is None for _, problem in results)
     _say(f"{solved} of {len(results)} graded cells are done.")
+    _say("Grading tries further inputs, and a person reads what you wrote.")
     if solved < len(results):
         raise typer.Exit(1)
 

@@ -188,8 +188,8 @@ def _():
 # %% [markdown] task="sigmoid_and_tanh" minutes=10
 # ## 2. Two curves from one exponential
 #
-# The sigmoid and tanh are one curve in two sizes: $\tanh z = 2\,\sigma(2z) - 1$. Write both with a
-# single call of `np.exp`, so that no input makes it overflow.
+# The sigmoid and tanh are one curve in two sizes: $\tanh z = 2\,\sigma(2z) - 1$. Write both with
+# `np.exp`, in such a way that no input makes it overflow. The check counts an overflow as an error.
 #
 # The trick is to take the exponential only of numbers that are not positive:
 # $q = e^{-|z|}$ lies between 0 and 1 for every $z$.
@@ -238,8 +238,15 @@ inputs = [
     *visible("tanh", "ordinary", "large magnitude", "empty batch"),
 ]
 
+
 # %% test="sigmoid_and_tanh" points=2
-check("sigmoid_and_tanh", sigmoid_and_tanh)
+@np.errstate(over="raise")
+def without_overflow(z):
+    """Your function, with an error where NumPy would only warn."""
+    return sigmoid_and_tanh(z)
+
+
+check("sigmoid_and_tanh", without_overflow)
 ### BEGIN HIDDEN TESTS
 from scipy.special import expit
 
@@ -253,7 +260,7 @@ for z in [
     np.array([-1000.0, -709.0, -40.0, -0.0, 0.0, 40.0, 709.0, 1000.0]),
     np.zeros((3, 0)),
 ]:
-    sigmoid, tanh = sigmoid_and_tanh(z)
+    sigmoid, tanh = without_overflow(z)
     assert_close(sigmoid, expit(z), what="sigmoid")
     assert_close(tanh, np.tanh(z), what="tanh")
 ### END HIDDEN TESTS
@@ -423,6 +430,7 @@ inputs = [
         args=(np.array([[1.0, 2.0, 3.0], [0.0, 4.0, -2.0], [5.0, 5.0, 6.0]]),),
         kwargs={"axis": 1, "temperature": 2.0},
     ),
+    Case("large scores, low temperature", (np.array([1000.0, 999.0]),), {"temperature": 0.5}),
     Case("a large row and a small row", (np.array([[1000.0, 999.0], [-1000.0, -1001.0]]),)),
     *(
         Case(case.name, case.args, {"axis": case.kwargs["dim"]})
@@ -917,6 +925,8 @@ assert_close(ChannelSwish(2, 0.5).beta.detach(), torch.full((2,), 0.5), what="be
 # The meta device has shapes but no numbers, and every machine has it: a stand-in for a GPU.
 moved = ChannelSwish(3).to("meta")(torch.empty(2, 3, 4, device="meta"))
 assert_close(str(moved.device), "meta", what="device of the output")
+half = ChannelSwish(2).to(torch.bfloat16)(torch.ones(1, 2, dtype=torch.bfloat16))
+assert_close(str(half.dtype), "torch.bfloat16", what="dtype of the output for bfloat16")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -7,8 +7,10 @@ outputs nbval verifies; here their outcome is held against the claim.
 import numpy as np
 import pytest
 import scipy.special
+import torch
 
 from book.activations import reference as f
+from book.activations.pytorch import Swish
 from tests.chapters.glued import glued
 
 POINTS = np.array([-3.0, -1.0, -0.5, 0.5, 1.0, 3.0])
@@ -188,3 +190,11 @@ def test_x11(page):
 def score(page, name, kind="score"):
     """Mean and standard deviation, as the page prints them."""
     return [float(part) for part in page[f"act-{kind}-{name}"].split(" ± ")]
+
+
+def test_the_learnable_swish_is_swish_and_learns_its_beta():
+    layer, x = Swish(1.5).double(), torch.linspace(-3, 3, 13, dtype=torch.float64)
+    np.testing.assert_allclose(layer(x).detach(), f.swish(x.numpy(), 1.5), rtol=1e-13)
+    layer(x).sum().backward()
+    _, grad_beta = f.swish_backward(np.ones(13), x.numpy(), 1.5)
+    assert layer.beta.grad.item() == pytest.approx(grad_beta, rel=1e-12)
