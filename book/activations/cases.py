@@ -61,6 +61,7 @@ def _prelu_cases(rng):
     yield Case("zeros of both signs", (np.array([[0.0, -0.0]]), np.array([0.25, 0.25])))
     yield Case("not contiguous", (_spread(rng, (3, 8)).T, np.array([0.1, 0.2, 0.3])))
     yield Case("wrong number of slopes", (np.ones((4, 3)), np.ones(2)), raises=ValueError)
+    yield Case("complex slope", (np.ones(2), np.array([1j])), raises=TypeError)
     yield from _bad(np.array([0.25]))
 
 
@@ -112,6 +113,8 @@ def _along(name, torch_peers=(), numpy_peers=(), default_dim=None):
         yield Case("all very negative", (np.array([[-1000.0, -1001.0]]),), {"dim": 1})
         yield Case("not contiguous", (_spread(rng, (6, 8)).T[::2],), {"dim": 1})
         yield Case("no such dim", (np.ones((2, 3)),), {"dim": 2}, raises=IndexError)
+        yield Case("no dimensions", (np.array(1.0),), {"dim": 0}, raises=IndexError)
+        yield Case("no classes", (np.ones((2, 0)),), {"dim": 1}, raises=ValueError)
         yield from _bad(0)
 
     return Op(name, sample, cases, torch_peers, numpy_peers, min_ndim=1, bench_shape=(4096, 1000))

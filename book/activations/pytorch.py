@@ -17,11 +17,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _real(input: Tensor) -> Tensor:
+def _real(input: Tensor, name: str = "input") -> Tensor:
     """`input`, or a TypeError unless it is a tensor of real floating-point numbers."""
     if not isinstance(input, Tensor) or not input.dtype.is_floating_point:
         got = input.dtype if isinstance(input, Tensor) else type(input).__name__
-        raise TypeError(f"input: expected a floating-point tensor, got {got}")
+        raise TypeError(f"{name}: expected a floating-point tensor, got {got}")
     return input
 
 
@@ -85,9 +85,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Leaky ReLU with a learned slope, one or one a channel; fused: `nn.PReLU`.
 
     Shapes: input (N, C, *) or any; weight (1,) or (C,); result as input.
-    Raises: TypeError if input is not floating point; ValueError if weight has another shape.
+    Raises: TypeError if one is not floating point; ValueError if weight has another shape.
     """
-    input = _real(input)
+    input, weight = _real(input), _real(weight, "weight")
     channels = input.shape[1] if input.ndim > 1 else 1
     if tuple(weight.shape) not in {(1,), (channels,)}:
         raise ValueError(
@@ -155,14 +155,26 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     raise ValueError(f"approximate: expected 'none' or 'tanh', got {approximate!r}")
 
 
+def _along(input: Tensor, dim: int) -> Tensor:
+    """`input`, or an error unless it has something along dimension dim."""
+    input = _real(input)
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"dim: expected one of the {input.ndim} dimensions of input, got {dim}")
+    if input.shape[dim] == 0:
+        raise ValueError(f"input: expected entries along dim {dim}, got shape {tuple(input.shape)}")
+    return input
+
+
 def softmax(input: Tensor, dim: int) -> Tensor:
     """exp(x - max) normalised to sum to 1 along dim; fused: `torch.softmax`.
 
     Shapes: input (*), at least one dimension; result the same.
-    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim;
+    ValueError if that is empty.
     """
+    input = _along(input, dim)
     # The shift cancels in the fraction, so no gradient need flow through the maximum.
-    exponential = torch.exp(_real(input) - input.detach().amax(dim, keepdim=True))
+    exponential = torch.exp(input - input.detach().amax(dim, keepdim=True))
     return exponential / exponential.sum(dim, keepdim=True)
 
 
@@ -170,9 +182,11 @@ def log_softmax(input: Tensor, dim: int) -> Tensor:
     """x - max - ln sum exp(x - max) along dim; fused: `torch.log_softmax`.
 
     Shapes: input (*), at least one dimension; result the same.
-    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim;
+    ValueError if that is empty.
     """
-    shifted = _real(input) - input.detach().amax(dim, keepdim=True)
+    input = _along(input, dim)
+    shifted = input - input.detach().amax(dim, keepdim=True)
     return shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))
 
 
@@ -180,9 +194,10 @@ def hardmax(input: Tensor, dim: int = -1) -> Tensor:
     """1 at the largest value along dim (the first of equals), 0 elsewhere.
 
     Shapes: input (*), at least one dimension; result the same.
-    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not floating point; IndexError if it has no dimension dim;
+    ValueError if that is empty.
     """
-    largest = _real(input).argmax(dim, keepdim=True)
+    largest = _along(input, dim).argmax(dim, keepdim=True)
     return torch.zeros_like(input).scatter_(dim, largest, 1.0)
 
 

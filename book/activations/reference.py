@@ -355,16 +355,27 @@ def gelu_backward(grad_output, input, approximate="none"):
     return grad_output * (0.5 * (1.0 + t) + 0.5 * input * (1.0 - t**2) * slope)
 
 
+def _along(input, dim):
+    """`input` as float64; an error unless it has something along dimension dim."""
+    input = _real(input)
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"dim: expected one of the {input.ndim} dimensions of input, got {dim}")
+    if input.shape[dim] == 0:
+        raise ValueError(f"input: expected entries along dim {dim}, got shape {input.shape}")
+    return input
+
+
 def softmax(input, dim):
     r"""$\mathrm{softmax}(x)_i = e^{x_i - m} / \sum_j e^{x_j - m}$ with $m = \max_j x_j$.
 
     The shift by the maximum cancels in the fraction and keeps every exponential in [0, 1].
 
     Shapes: input (*), at least one dimension; dim the one that sums to 1; result as input.
-    Raises: TypeError if input is not real; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not real; IndexError if it has no dimension dim; ValueError
+    if that is empty.
     Source: Bridle 1990; documents 001 and 002.
     """
-    input = _real(input)
+    input = _along(input, dim)
     exponential = np.exp(input - input.max(axis=dim, keepdims=True))
     return exponential / exponential.sum(axis=dim, keepdims=True)
 
@@ -375,8 +386,8 @@ def softmax_backward(grad_output, input, dim):
     This is the product with the Jacobian $\mathrm{diag}(p) - p p^\top$, which is never built.
 
     Shapes: grad_output and input (*); result the same.
-    Raises: TypeError if an array is not real; ValueError if the shapes differ; IndexError if
-    there is no dimension dim.
+    Raises: TypeError if an array is not real; ValueError if the shapes differ or dimension dim
+    is empty; IndexError if there is none.
     """
     grad_output, input = _real_pair(grad_output, input)
     p = softmax(input, dim)
@@ -387,10 +398,11 @@ def log_softmax(input, dim):
     r"""$\ln \mathrm{softmax}(x)_i = x_i - m - \ln\sum_j e^{x_j - m}$, finite where softmax is 0.
 
     Shapes: input (*), at least one dimension; dim the one that sums to 1; result as input.
-    Raises: TypeError if input is not real; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not real; IndexError if it has no dimension dim; ValueError
+    if that is empty.
     Source: the logarithm of softmax, taken before it can underflow.
     """
-    input = _real(input)
+    input = _along(input, dim)
     shifted = input - input.max(axis=dim, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
 
@@ -399,8 +411,8 @@ def log_softmax_backward(grad_output, input, dim):
     r"""$\partial L/\partial x = g - \mathrm{softmax}(x) \sum_j g_j$.
 
     Shapes: grad_output and input (*); result the same.
-    Raises: TypeError if an array is not real; ValueError if the shapes differ; IndexError if
-    there is no dimension dim.
+    Raises: TypeError if an array is not real; ValueError if the shapes differ or dimension dim
+    is empty; IndexError if there is none.
     """
     grad_output, input = _real_pair(grad_output, input)
     return grad_output - softmax(input, dim) * grad_output.sum(axis=dim, keepdims=True)
@@ -410,10 +422,11 @@ def hardmax(input, dim=-1):
     r"""1 at the largest value along dim (the first of equals), 0 elsewhere.
 
     Shapes: input (*), at least one dimension; result the same.
-    Raises: TypeError if input is not real; IndexError if it has no dimension dim.
+    Raises: TypeError if input is not real; IndexError if it has no dimension dim; ValueError
+    if that is empty.
     Source: document 001; the ONNX operator Hardmax.
     """
-    input = _real(input)
+    input = _along(input, dim)
     largest = np.expand_dims(input.argmax(axis=dim), dim)
     result = np.zeros_like(input)
     np.put_along_axis(result, largest, 1.0, axis=dim)
