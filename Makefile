@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS = 1
 
-.PHONY: help setup book test lint notebooks verify exercises grade serve lab parity bench requirements
+.PHONY: help setup book test lint notebooks verify exercises grade doctor serve lab parity bench bench-grader requirements
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ grade: $(READY)  ## grade a folder: make grade ASSIGNMENT=activations SUBMISSION
 	@test -n "$(ASSIGNMENT)" || { echo "Which assignment? make grade ASSIGNMENT=activations" >&2; exit 2; }
 	@$(BIN)/autograder grade "$(ASSIGNMENT)" --submissions "$(SUBMISSIONS)" --output "grades/$(ASSIGNMENT)"
 
+doctor: $(READY)  ## say whether submissions can be graded safely on this machine
+	@$(BIN)/autograder doctor
+
 lab: $(READY)  ## open the exercises in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=exercises
 
@@ -59,6 +62,9 @@ parity: $(READY)  ## measure the parity page's errors anew
 
 bench: $(READY)  ## time every function beside PyTorch's own (some minutes)
 	$(BIN)/python -m tools.bench
+
+bench-grader: $(READY)  ## time the grader beside nbgrader's, and watch its memory (ten minutes)
+	$(BIN)/python -m tools.bench_grader
 
 requirements: $(READY)  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-options --no-emit-index-url \

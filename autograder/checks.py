@@ -26,7 +26,14 @@ _seed = None  # of the last fresh_rng, so that a failure can name it
 
 
 class CheckFailed(AssertionError):
-    """An answer is wrong; the message says how. Jupyter shows the message alone."""
+    """An answer is wrong; the message says how. Jupyter shows the message alone.
+
+    outline : as much of it as may be told of a hidden test: no expected value.
+    """
+
+    def __init__(self, message, outline=""):
+        super().__init__(message)
+        self.outline = outline
 
     def _render_traceback_(self):
         first, *rest = str(self).split("\n")
@@ -77,7 +84,8 @@ def check(task, function, *, rtol=None, atol=None):
         *notes[failed[0] - 1],
         *([f"{KNOWN_MISTAKE}{mistake['name']}. {mistake['hint']}"] if mistake else []),
     ]
-    raise CheckFailed("\n".join(lines)) from None
+    told = "\n".join(lines)
+    raise CheckFailed(told, outline=told) from None  # all students have the visible cases
 
 
 def _observe(function, case):
@@ -89,9 +97,14 @@ def _observe(function, case):
 
 
 def assert_close(got, expected, *, what="the result", rtol=None, atol=None):
-    """Raise CheckFailed unless `got` equals `expected` within the tolerance of their dtype."""
+    """Raise CheckFailed unless `got` equals `expected` within the tolerance of their dtype.
+
+    `what` names the compared thing, and is told to students also where the test is hidden.
+    """
     if found := compare.difference(got, expected, rtol, atol, what):
-        raise CheckFailed(found + _seed_note())
+        kinds = f"{what}: expected {show.outline(expected)}, got {show.outline(got)}"
+        note = "" if show.outline(got) != show.outline(expected) else " with other values"
+        raise CheckFailed(found + _seed_note(), kinds + note)
 
 
 def assert_raises(error, function, *args, **kwargs):
@@ -100,15 +113,20 @@ def assert_raises(error, function, *args, **kwargs):
     The NotImplementedError of an unsolved task counts only where it is what was asked for.
     """
     name = getattr(function, "__name__", "the function")
-    what = f"{show.call(name, args, kwargs)}: expected {error.__name__}, "
+    wanted = f"expected {error.__name__}, "
+    what = f"{show.call(name, args, kwargs)}: {wanted}"
     try:
         value = function(*args, **kwargs)
     except Exception as came:
         stub = isinstance(came, NotImplementedError) and error is not NotImplementedError
         if isinstance(came, error) and not stub:
             return
-        raise CheckFailed(f"{what}but it raised {_say(came)}{_seed_note()}") from None
-    raise CheckFailed(f"{what}but it returned {show.describe(value)}.{_seed_note()}")
+        text = f"it raised {_say(came)}"
+        raise CheckFailed(f"{what}but {text}{_seed_note()}", f"{wanted}but {text}") from None
+    raise CheckFailed(
+        f"{what}but it returned {show.describe(value)}.{_seed_note()}",
+        f"{wanted}but it returned {show.outline(value)}",
+    )
 
 
 def fresh_rng():
@@ -192,6 +210,8 @@ def _say(error):
 
 def _place(error):
     """The line of the student's code in which the error arose, or nothing."""
+    if (frame := getattr(error, "student_frame", None)) is not None:  # it arose in their process
+        return "\n          in {}, line {}: {}".format(*frame)
     ours = Path(__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
     inside = [f for f in frames if Path(f.filename).parent != ours and "site-packages" not in

@@ -1,11 +1,13 @@
-"""The command line: `autograder release | solved | grade | validate`."""
+"""The command line: `autograder release | solved | grade | validate | doctor`."""
 
 import functools
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -17,7 +19,10 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="Release assignments, check notebooks, grade submissions.",
+    help="Release assignments, check notebooks, grade submissions.\n\n"
+    "Exit status of every command: 0 all is well; 1 something is wrong with the work or the "
+    "assignment (a check failed, a submission could not be graded); 2 wrong use, or something "
+    "that the command needs is missing on this machine; 130 stopped with Ctrl-C.",
 )
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 Root = Annotated[
@@ -26,7 +31,7 @@ Root = Annotated[
 
 
 def _command(function):
-    """A command that prints what a person can mend, and exits with 1 or 2, without a traceback."""
+    """A command that tells what a person can mend in a line, without a traceback; see `app`."""
 
     @functools.wraps(function)
     def run(*args, **kwargs):
@@ -35,6 +40,9 @@ def _command(function):
         except (AssignmentError, UsageError, OSError) as error:
             err.print(str(error), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1 if isinstance(error, AssignmentError) else 2) from None
+        except KeyboardInterrupt:
+            err.print("Stopped. What is done is kept: the same command goes on where it stopped.")
+            raise typer.Exit(130) from None
 
     return app.command(no_args_is_help=function.__name__ in {"grade", "solved", "validate"})(run)
 
@@ -101,25 +109,69 @@ def grade(
     assignment: Annotated[str, typer.Argument(help="The assignment.")],
     submissions: Annotated[Path, typer.Option(help="The folder of submissions.")],
     output: Annotated[Path, typer.Option(help="Where grades, feedback and gradebook go.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random tests.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at a time.", show_default="cores")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A dask scheduler, for more machines.")
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            envvar="AUTOGRADER_DB",
+            metavar="URL",
+            help="The gradebook: postgresql://USER@HOST/NAME, or sqlite:///FILE.",
+            show_default="a file in the output folder",
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(help="sandbox, or nbgrader: its own kernels, one by one, no protection."),
+    ] = "sandbox",
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run even where this machine offers no sandbox.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade unchanged ones again.")] = False,
-    timeout: Annotated[int, typer.Option(min=1, help="Seconds a cell may run.")] = 60,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the random tests.", show_default="that of the last run"),
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds a cell may run.", show_default="the assignment's limit"),
+    ] = None,
     root: Root = None,
 ):
     """Grade a folder of submissions: STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb, as nbgrader collects,
     STUDENT/ASSIGNMENT.ipynb, or STUDENT.ipynb.
 
-    Writes grades.csv, an HTML page of feedback for each student and an nbgrader gradebook. Run it
-    again at any time: only new and changed submissions are graded.
+    Each submission runs in a sandbox, several at a time, and its tests run apart from it. Writes
+    grades.csv, results for Gradescope, an analysis of the tasks (items.html), an HTML page of
+    feedback for each student, and an nbgrader course with its gradebook, which Formgrader opens.
+    Run it again at any time, also after it was stopped or killed: only new
+    and changed submissions are graded.
 
-    Exit status: 0 all graded, 1 some could not be graded, 2 wrong use.
+    A password for PostgreSQL belongs into ~/.pgpass or AUTOGRADER_DB rather than on the command
+    line. `autograder doctor` tells whether this machine offers a sandbox.
 
-    Example: autograder grade relu --submissions handed-in --output grades/relu
+    Exit status: 0 all graded; 1 some could not be graded, or the assignment is at fault; 2 wrong
+    use, or no sandbox or gradebook to work with; 130 stopped with Ctrl-C.
+
+    Examples:
+
+        autograder grade relu --submissions handed-in --output grades/relu
+
+        autograder grade relu --submissions handed-in --output grades/relu --workers 8
+
+        autograder grade relu --submissions handed-in --output grades/relu --scheduler tcp://head:8786
+        --db postgresql://grader@db/course
     """
     from autograder import grade as grading
 
     root = project.find_root(root)
-    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    where = TextColumn(f"grading {_workers(executor, workers, scheduler)}", markup=False)
+    columns = where, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     bar = Progress(*columns, TextColumn("{task.description}", markup=False), console=err)
     task = bar.add_task("", total=None)
 
@@ -133,10 +185,15 @@ def grade(
             assignment,
             submissions,
             output,
-            seed=seed,
-            force=force,
-            timeout=timeout,
             progress=progress,
+            workers=workers,
+            scheduler=scheduler,
+            db=db,
+            executor=executor,
+            unsafe=unsafe,
+            force=force,
+            seed=seed,
+            timeout=timeout,
         )
     finally:
         if bar.live.is_started:
@@ -168,6 +225,40 @@ def validate(
         raise typer.Exit(1)
 
 
+@_command
+def doctor():
+    """Say what this machine offers for grading in a sandbox, and what to do where it does not.
+
+    Exit status: 0 if submissions can be graded safely here, 1 if not.
+
+    Example: autograder doctor
+    """
+    from autograder import sandbox
+
+    table = Table(show_header=False, box=None)
+    for check in sandbox.doctor():
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        table.add_row(mark, escape(check.name), escape(check.detail))
+        if not check.ok and check.advice:
+            table.add_row("", "", escape(check.advice), style="yellow")
+    out.print(table)
+    try:
+        layer = sandbox.choose()
+    except sandbox.SandboxError as error:
+        _say(str(error))
+        raise typer.Exit(1) from None
+    _say(f"Submissions run in a sandbox made of {layer}.")
+
+
+def _workers(executor, workers, scheduler):
+    """How many submissions run at a time, in words."""
+    if executor == "nbgrader":
+        return "one by one"
+    if scheduler:
+        return f"on {scheduler}"
+    return f"{workers or len(os.sched_getaffinity(0))} at a time"
+
+
 def _print_result(result, assignment):
     table = Table(title=f"{assignment}: {len(result.rows)} submissions", title_justify="left")
     for name in ("student", "points", "status", "known mistakes", "message"):
@@ -191,3 +282,4 @@ def _print_result(result, assignment):
         _say(f"No notebooks, left out: {', '.join(result.ignored)}.")
     _say(f"Grades:   {result.output / 'grades.csv'}")
     _say(f"Feedback: {result.output / 'course' / 'feedback'}")
+    _say(f"Items:    {result.output / 'items.html'}")

@@ -1,129 +1,129 @@
-"""The execution stage: submitted notebooks in, nbgrader's autograded notebooks and scores out.
+"""The execution stage: submitted notebooks in, autograded notebooks and scores out.
 
-`autograde` is the only function the rest of the grader calls; another way of running submissions
-replaces it, or `Execute`, and nothing else.
+`autograde` runs submissions in the sandbox. `Execute` gives nbgrader itself our sandbox.
 """
 
+import atexit
+import base64
 import contextlib
+import functools
 import json
-import os
 from pathlib import Path
 
-from nbformat.v4 import new_output
+import nbformat
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
+from nbformat.v4 import new_code_cell
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute as NbGraderExecute
-from nbgrader.utils import is_grade, is_solution
-from traitlets import List
+from sqlalchemy.exc import DBAPIError
+from traitlets import Bool, Integer
 
-from autograder import checks, convert, course, imports
-
-NOT_RUN, NOT_ALLOWED = "NotRun", checks.ImportNotAllowed.__name__
+from autograder import blueprint, pool, record, sandbox
 
 
-def autograde(root, assignment, students, *, seed, timeout):
-    """Yield (student, None) for each submission that was run and scored, else (student, reason).
+def autograde(slots, recorder, plan, students):
+    """Yield (student, None) for each submission that was run and recorded, else (student, reason).
 
-    Reads submitted/<student>/<assignment> in the course folder `root`, writes autograded/ and the
-    gradebook there. `timeout` is in seconds a cell.
+    Reads submitted/<student>/<assignment> in the recorder's course folder. `slots` is a Pool;
+    `students` is read as far as it has room.
     """
-    config = course.configuration(root)
-    config.Execute.timeout = timeout
-    config.Autograde.autograde_preprocessors = [
-        "autograder.execute.Execute",
-        "nbgrader.preprocessors.IgnorePattern",
-        "nbconvert.preprocessors.ClearMetadataPreprocessor",
-        "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
-        "nbgrader.preprocessors.AssignLatePenalties",
-        "nbgrader.preprocessors.CheckCellMetadata",
-    ]
-    # An IPython folder of the course's own: the instructor's start-up files are not run.
-    variables = {checks.SEED: str(seed), "IPYTHONDIR": str(Path(root).resolve() / ".ipython")}
-    for student in students:
-        with course.nbgrader(config) as api, _environment(**variables):
-            result = api.autograde(assignment, student, force=True, create=True)
-        if "KeyboardInterrupt" in result.get("error", ""):  # nbgrader catches even that
-            raise KeyboardInterrupt
-        yield student, None if result["success"] else course.reason(result)
+    folder, name = recorder.root / "submitted", recorder.name
+
+    def notebook(student):
+        return plan.notebook((folder / student / name / f"{name}.ipynb").read_bytes())
+
+    for result in slots.run(plan.job(student, notebook(student)) for student in students):
+        stamp = folder / result.student / name / record.STAMP
+        problem = None
+        if result.problem and not result.verdicts and not result.timed_out:
+            problem = result.problem  # nothing that the student could help: to be tried again
+        else:
+            try:
+                timestamp = stamp.read_bytes() if stamp.is_file() else None
+                recorder.record(result.student, notebook(result.student), result, timestamp)
+            except DBAPIError:
+                raise
+            except Exception as error:  # one submission must not end the run of the others
+                problem = f"it could not be recorded: {type(error).__name__}: {error}"
+        yield result.student, problem
 
 
 class Execute(NbGraderExecute):
-    """nbgrader's executor, with a verdict that fails closed.
+    """nbgrader's executor, in the sandbox: `nbgrader autograde` and formgrader's button use it.
 
-    nbgrader gives full points to a test cell without output, and none where something was written
-    to stderr. Here a test cell has its points only if the kernel said that it ran without error:
-    else an error output is added. Warnings and progress bars on stderr are dropped, and so is a
-    test cell's last value, which nbgrader would read as points.
+    What a notebook writes into its folder comes back where the assignment does not say what may
+    be imported, as in any course of nbgrader's.
     """
 
-    extra_arguments = List(convert.KERNEL_ARGUMENTS).tag(config=True)
+    seed = Integer(0, help="Seed of the random tests.").tag(config=True)
+    unsafe = Bool(False, help="Run without a sandbox where there is none.").tag(config=True)
 
     def preprocess(self, nb, resources, km=None):
-        self._succeeded = set()
-        self._trouble = "it was not run"
-        try:
-            nb, resources = super().preprocess(nb, resources, km=km)
-        except Exception as error:  # a dead kernel ends the notebook; what ran before it counts
-            self._trouble = f"the notebook stopped before it: {type(error).__name__}: {error}"
-        folder = resources.get("metadata", {}).get("path") or "."
-        self._judge(nb, _allowed(folder))
+        _check_kernel(nb)
+        given = resources["nbgrader"]
+        folder = Path(resources.get("metadata", {}).get("path") or ".")
+        plan = self._plan(given["assignment"], given["notebook"], nb)
+        run = nbformat.from_dict(nb)
+        for number, cell in enumerate(run.cells):
+            cell.id = f"cell-{number}"
+        if plan.imports is None:
+            run.cells.append(new_code_cell(_LIST_FILES, id=_FILES))
+        [result] = _slots(self.unsafe).run([plan.job(given["student"], run)])
+        for number, cell in enumerate(nb.cells):
+            if cell.cell_type == "code":
+                cell.execution_count = None
+                record.show(cell, result.outputs.get(f"cell-{number}", []))
+            if blueprint.is_test(cell):
+                grade_id = cell.metadata.nbgrader.grade_id
+                record.judge(cell, result.verdicts.get(grade_id), result.problem)
+        _bring_back(result.outputs.get(_FILES, []), folder)
         return nb, resources
 
-    def on_cell_executed(self, **kwargs):
-        super().on_cell_executed(**kwargs)
-        if kwargs["execute_reply"]["content"]["status"] == "ok":
-            self._succeeded.add(kwargs["cell_index"])
-
-    def _judge(self, nb, allowed):
-        violations = []
-        for index, cell in enumerate(nb.cells):
-            if cell.cell_type != "code":
-                continue
-            is_test = is_grade(cell) and not is_solution(cell)
-            cell.outputs = [
-                output
-                for output in cell.outputs
-                if output.get("name") != "stderr"
-                and not (is_test and output.output_type == "execute_result")
-            ]
-            if not is_test:
-                violations += _violations(cell, allowed)
-                continue
-            failed = any(output.output_type == "error" for output in cell.outputs)
-            if violations:
-                _fail(cell, NOT_ALLOWED, violations[0])
-            elif index not in self._succeeded and not failed:
-                _fail(cell, NOT_RUN, f"No points for this test: {self._trouble}")
+    def _plan(self, assignment, name, submitted):
+        """From the assignment's source; without one, from the notebook itself."""
+        courses = CourseDirectory(config=self.config)
+        folder = Path(courses.format_path(courses.source_directory, ".", assignment))
+        source = folder / f"{name}.ipynb"
+        master = source.read_bytes() if source.is_file() else nbformat.writes(submitted).encode()
+        files = record.instructors_files(folder)
+        return blueprint.blueprint(master, files, seed=self.seed, timeout=self.timeout)
 
 
-def _allowed(folder):
-    """The assignment's list of imports; None where there is no assignment.json to name it."""
-    path = Path(folder) / "assignment.json"
-    return json.loads(path.read_text(encoding="utf-8"))["imports"] if path.is_file() else None
+def _check_kernel(notebook):
+    """Raise an error for a notebook that is not for Python, as starting its kernel would."""
+    name = notebook.metadata.get("kernelspec", {}).get("name", NATIVE_KERNEL_NAME)
+    if name == "python":  # which Jupyter takes for the Python that it runs on
+        return
+    language = KernelSpecManager().get_kernel_spec(name).language
+    if language.lower() != "python":
+        raise ValueError(f"the kernel {name!r} is for {language}; only Python runs in the sandbox")
 
 
-def _violations(cell, allowed):
-    if allowed is None:
-        return []
-    name = cell.metadata.get("nbgrader", {}).get("grade_id") or "an added cell"
-    return [
-        imports.explain(module, f"{name}, line {line},", allowed)
-        for module, line in imports.forbidden(cell.source, allowed)
-    ]
+# A cell of ours behind all others; what it says is the student's word, and only ever a file.
+_FILES = "autograder-files"
+_MIME = "application/x-files"
+_LIST_FILES = f"""\
+import base64, json, os
+from IPython.display import display
+display({{{_MIME!r}: json.dumps({{
+    entry.name: base64.b64encode(open(entry.path, "rb").read()).decode()
+    for entry in os.scandir() if entry.is_file(follow_symlinks=False)
+}})}}, raw=True)
+"""
 
 
-def _fail(cell, name, message):
-    cell.outputs.append(
-        new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
-    )
+def _bring_back(outputs, folder):
+    """Write the files that a notebook made, beside it; none that is there already."""
+    with contextlib.suppress(Exception):  # what the student's process says may be anything
+        for name, content in json.loads(outputs[-1]["data"][_MIME]).items():
+            path = folder / name
+            if path.parent == folder and not name.startswith(".") and not path.exists():
+                path.write_bytes(base64.b64decode(content, validate=True))
 
 
-@contextlib.contextmanager
-def _environment(**variables):
-    """Environment variables for the kernels that are started meanwhile."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+@functools.cache
+def _slots(unsafe):
+    """One slot for all notebooks that nbgrader hands us, one after the other, in this process."""
+    slots = pool.Pool(1, layer=sandbox.choose(unsafe=unsafe))
+    atexit.register(slots.__exit__, None, None, None)
+    return slots.__enter__()

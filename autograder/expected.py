@@ -63,7 +63,8 @@ def describe(assignment):
             "misconceptions": recorder.mistakes([m for m in mistakes if m.task == task.id]),
         }
         recorder.confirm([other for other in others if other.task == task.id])
-    return {"title": assignment.title, "imports": assignment.imports, "tasks": tasks}
+    limits = {"limits": assignment.limits} if assignment.limits else {}
+    return {"title": assignment.title, "imports": assignment.imports, **limits, "tasks": tasks}
 
 
 def _run(assignment):

@@ -34,7 +34,7 @@ def source_path(root, name):
     return root / "solutions" / name / f"{name}.py"
 
 
-def write_atomically(path, content):
+def write_atomically(path, content, mode=0o644):
     """Write bytes beside `path` first and then replace it: no reader ever sees half a file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def write_atomically(path, content):
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

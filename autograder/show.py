@@ -68,6 +68,21 @@ def describe(value):
     return f"{article} {type(value).__name__}"
 
 
+def outline(value):
+    """What kind of thing a value is, without any number or text in it."""
+    if isinstance(value, bool | np.bool_):
+        return "a truth value"
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, int | float | complex | np.number) or (
+        isinstance(value, np.ndarray) and not value.ndim
+    ):
+        return "a number"
+    if isinstance(value, list | tuple | dict):
+        return f"a {type(value).__name__} of {len(value)} item{'' if len(value) == 1 else 's'}"
+    return describe(value)
+
+
 def call(name, args, kwargs):
     """A call as it would be typed: `relu([1.0, 2.0], slope=0.1)`."""
     parts = [show(value) for value in args] + [f"{k}={show(v)}" for k, v in kwargs.items()]

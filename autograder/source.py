@@ -67,6 +67,7 @@ class Assignment:
     path: Path
     title: str
     imports: list[str]
+    limits: dict
     cells: list[Cell]
     tasks: dict[str, Task] = field(default_factory=dict)
 
@@ -121,22 +122,32 @@ def _split_front_matter(text, path):
 
 
 def _header(header, path):
-    """Title and imports from the front matter."""
+    """Title, imports and limits from the front matter."""
     try:
         data = yaml.safe_load(header)
     except yaml.YAMLError as error:
         raise AssignmentError(f"the front matter is not YAML: {error}", path, 1) from None
     data = data.get("assignment") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or set(data) != {"title", "imports"}:
+    if not isinstance(data, dict) or set(data) - {"limits"} != {"title", "imports"}:
         raise AssignmentError(
-            "expected `assignment:` with `title` and `imports` in the front matter", path, 1
+            "expected `assignment:` with `title` and `imports` in the front matter, and perhaps "
+            "`limits`",
+            path,
+            1,
         )
-    title, imports = data["title"], data["imports"]
+    title, imports, limits = data["title"], data["imports"], data.get("limits", {})
     if not isinstance(title, str) or not title.strip():
         raise AssignmentError(f"`title`: expected text, got {title!r}", path, 1)
     if not isinstance(imports, list) or not all(isinstance(name, str) for name in imports):
         raise AssignmentError(f"`imports`: expected a list of module names, got {imports!r}", path)
-    return title.strip(), imports
+    try:
+        if limits:  # written and released on any system, graded on Linux
+            from autograder.sandbox import Limits
+
+            Limits.from_dict(limits)
+    except (TypeError, ValueError) as error:
+        raise AssignmentError(f"`limits`: {error}", path, 1) from None
+    return title.strip(), imports, limits
 
 
 def _cells(body, offset, path):

@@ -20,7 +20,7 @@ def validate(path):
     from nbgrader.utils import is_grade
     from nbgrader.validator import Validator
 
-    from autograder.execute import Execute
+    from autograder.kernel import InKernel
 
     path = Path(path).resolve()
     try:
@@ -33,7 +33,7 @@ def validate(path):
     if not graded:
         raise UsageError(f"{path} has no graded cells: is it the notebook of an assignment?")
     validator = Validator()
-    validator.preprocessors = [CheckCellMetadata, ClearOutput, Execute]
+    validator.preprocessors = [CheckCellMetadata, ClearOutput, InKernel]
     try:
         results = validator.validate(str(path))
     except ValidationError as error:

@@ -1,13 +1,15 @@
 """One made-up project, released once, and one graded folder of submissions for all tests."""
 
+import os
+import uuid
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from autograder import release
+from autograder import course, release
 from autograder.grade import grade
-from tests.grader import made_up
+from tests.grader import made_up, postgres
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,14 @@ def notebook(project):
 @pytest.fixture(scope="session")
 def instructors_files(project):
     return release.master(project, "tiny")
+
+
+@pytest.fixture(scope="session")
+def generated(instructors_files, tmp_path_factory):
+    """An nbgrader course whose assignment is generated; to be copied."""
+    root = tmp_path_factory.mktemp("generated")
+    course.generate(root, "tiny", instructors_files)
+    return root
 
 
 @pytest.fixture
@@ -79,3 +89,21 @@ def submissions(notebook):
         "corrupt": "{ this is not JSON",
         "another": another,
     }
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A function that makes an empty database on a real PostgreSQL server and returns its URL."""
+    if postgres.programs() is None:
+        message = "PostgreSQL is not installed (apt install postgresql)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{message}, and CI must not skip this")
+        pytest.skip(message)
+    with postgres.server() as make:
+        yield make
+
+
+@pytest.fixture
+def postgresql(postgres_server):
+    """The URL of an empty database on a real PostgreSQL server."""
+    return postgres_server(f"test_{uuid.uuid4().hex}")

@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
-from autograder import cli
-from tests.grader import made_up
+from autograder import cli, pool, sandbox
+from tests.grader import fakes, made_up
 
 
 @pytest.fixture
@@ -25,9 +25,20 @@ def run(monkeypatch):
 
 
 def test_help_gives_an_example_of_each_command(run):
-    for command in ("release", "solved", "grade", "validate"):
+    for command in ("release", "solved", "grade", "validate", "doctor"):
         status, text = run(command, "--help")
         assert status == 0 and f"autograder {command}" in text.split("Usage")[1][20:]
+
+
+def test_help_documents_the_exit_codes(run):
+    for arguments in ([], ["grade"]):
+        _, text = run(*arguments, "--help")
+        told = " ".join(text.split())
+        for status in ("0 all", "1 some", "2 wrong use", "130 stopped with"):
+            assert f"{status}" in told
+
+
+GRADE = ["grade", "tiny", "--submissions", "in", "--output", "y"]
 
 
 @pytest.mark.parametrize(
@@ -35,9 +46,13 @@ def test_help_gives_an_example_of_each_command(run):
     [
         (["release", "none"], "There is no assignment 'none'. Known: tiny"),
         (["solved", "none", "--output", "x"], "There is no assignment 'none'. Known: tiny"),
-        (["grade", "none", "--submissions", "x", "--output", "y"], "Known: tiny"),
+        (["grade", "none", *GRADE[2:]], "Known: tiny"),
         (["grade", "tiny", "--submissions", "x", "--output", "y"], "no folder of submissions"),
         (["grade", "tiny", "--output", "y"], "Missing option '--submissions'"),
+        ([*GRADE, "--workers", "0"], "'--workers'"),
+        ([*GRADE, "--executor", "otter"], "expected sandbox or nbgrader, got otter"),
+        ([*GRADE, "--db", "mysql://host/name"], "neither sqlite:///FILE nor postgresql://HOST"),
+        ([*GRADE, "--db", "postgresql:///x?host=/nowhere"], "cannot be opened"),
         (["validate", "none.ipynb"], "There is no notebook"),
         (["validate", "solutions/tiny/tiny.py"], "is not a notebook"),
         (["release", "--root", "exercises"], "There is no folder solutions/"),
@@ -46,9 +61,13 @@ def test_help_gives_an_example_of_each_command(run):
 )
 def test_wrong_use_exits_with_2_and_a_message(run, project, monkeypatch, arguments, message):
     monkeypatch.chdir(project)
+    monkeypatch.setattr(sandbox, "choose", lambda unsafe=False: "none")
+    (project / "in").mkdir(exist_ok=True)
+    (project / "in" / "anna.ipynb").write_text("")
     status, text = run(*arguments)
     assert status == 2
     assert message in text and "Traceback" not in text
+    assert not (project / "y").exists()
 
 
 def test_the_root_is_found_from_a_folder_below(run, project, built, monkeypatch):
@@ -145,3 +164,71 @@ def test_grade_prints_a_table_and_exits_with_1_where_one_could_not_be_graded(
     (folder / "berta").rmdir()
     status, text = run(*arguments)
     assert status == 0 and "0 graded now, 1 unchanged" in text
+
+
+@pytest.fixture
+def arguments(project, notebook, built, tmp_path, monkeypatch):
+    """The arguments of a command that grades two submissions, without running any."""
+    monkeypatch.setattr(sandbox, "choose", lambda unsafe=False: "none")
+    monkeypatch.setattr(pool, "Pool", type("Pool", (fakes.FakePool,), {}))
+    for student in ("anna", "berta"):
+        made_up.hand_in(tmp_path / "in", student, made_up.answered(notebook))
+    folders = ["--submissions", tmp_path / "in", "--output", tmp_path / "out", "--root", project]
+    return ["grade", "tiny", *folders]
+
+
+def test_ctrl_c_says_that_the_next_run_goes_on_and_exits_with_130(run, arguments):
+    def stop(job):
+        if job.student == "berta":
+            raise KeyboardInterrupt
+
+    pool.Pool.before = staticmethod(stop)
+    status, text = run(*arguments)
+    assert status == 130
+    assert "Stopped. What is done is kept: the same command goes on where it stopped." in text
+    pool.Pool.before = fakes.FakePool.before
+    status, text = run(*arguments)
+    assert status == 0 and "1 graded now, 1 unchanged" in text
+
+
+def test_the_options_reach_the_pool(run, arguments, monkeypatch):
+    made = []
+
+    class Told(fakes.FakePool):
+        def __init__(self, *positional, **named):
+            made.append((positional, named))
+
+    monkeypatch.setattr(pool, "Pool", Told)
+    run(*arguments, "--workers", 3, "--scheduler", "tcp://head:8786")
+    assert made == [((3,), {"layer": "none", "scheduler": "tcp://head:8786"})]
+
+
+def test_without_a_sandbox_it_says_what_to_do_and_exits_with_2(run, arguments, monkeypatch):
+    def none_here(unsafe=False):
+        raise sandbox.SandboxError("no isolation on this host: do this")
+
+    monkeypatch.setattr(sandbox, "choose", none_here)
+    assert run(*arguments) == (2, "no isolation on this host: do this\n")
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_doctor_prints_the_checks_and_exits_with_1_where_there_is_no_sandbox(
+    run, monkeypatch, works
+):
+    checks = [
+        sandbox.Check("namespaces", works, "seen [a]", "allow them: sysctl -w x=1"),
+        sandbox.Check("landlock", True, "version 7", "not needed"),
+    ]
+
+    def choose(unsafe=False):
+        if works:
+            return "namespaces"
+        raise sandbox.SandboxError("nothing works here")
+
+    monkeypatch.setattr(sandbox, "doctor", lambda: checks)
+    monkeypatch.setattr(sandbox, "choose", choose)
+    status, text = run("doctor")
+    assert status == (0 if works else 1)
+    assert "seen [a]" in text and "version 7" in text and "not needed" not in text
+    assert ("allow them: sysctl -w x=1" in text) == (not works)
+    assert ("made of namespaces" if works else "nothing works here") in text

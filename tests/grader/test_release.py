@@ -224,3 +224,32 @@ def test_misconceptions_and_alternatives_are_loaded_in_order(project):
 def test_json_keeps_the_order_of_tasks(project):
     data = json.loads((project / "exercises" / "tiny" / "assignment.json").read_bytes())
     assert list(data["tasks"]) == ["double", "root", "why"]
+
+
+def test_the_instructors_files_are_kept_until_something_they_are_made_from_changes(
+    own, instructors_files, monkeypatch
+):
+    ran = []
+    monkeypatch.setattr(release, "master", lambda *named: ran.append(named) or instructors_files)
+    for _ in range(2):
+        assert release.kept_master(own, "tiny") == instructors_files
+    assert len(ran) == 1
+    (own / "solutions" / "tiny" / "misconceptions.py").write_text("# none")
+    release.kept_master(own, "tiny")
+    assert len(ran) == 2
+    (own / "book" / "x").mkdir(parents=True)
+    (own / "book" / "x" / "reference.py").write_text("a = 1")
+    release.kept_master(own, "tiny")
+    assert len(ran) == 3
+    (own / "build" / "masters" / "tiny.json").write_text("[]")
+    assert release.kept_master(own, "tiny") == instructors_files
+    assert len(ran) == 4
+
+
+def test_limits_are_released_if_the_assignment_has_any(tmp_path):
+    made_up.write_project(
+        tmp_path, made_up.SOURCE.replace("title: Tiny", "title: Tiny\n#   limits: {cell: 90}")
+    )
+    made = json.loads(release.master(tmp_path, "tiny")["assignment.json"])
+    assert list(made) == ["title", "imports", "limits", "tasks"]
+    assert made["limits"] == {"cell": 90}

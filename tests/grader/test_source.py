@@ -121,7 +121,17 @@ HEADERS = [
     ("#   title: Tiny\n", "", "`title` and `imports`"),
     ("[numpy, os, sys, autograder.checks]", "numpy", "expected a list of module names"),
     ("title: Tiny", "title: [", "not YAML"),
+    ("title: Tiny", "title: Tiny\n#   limits: {memory: much}", "`limits`: memory: expected"),
+    ("title: Tiny", "title: Tiny\n#   limits: {disk: 1 GB}", "`limits`: disk: no such limit"),
+    ("title: Tiny", "title: Tiny\n#   limits: 3", "`limits`: .* got 3"),
+    ("title: Tiny", "title: Tiny\n#   limit: {cell: 3}", "and perhaps `limits`"),
 ]
+
+
+def test_limits_are_carried_only_if_they_are_given(tmp_path):
+    assert read(tmp_path, SOURCE).limits == {}
+    text = SOURCE.replace("title: Tiny", "title: Tiny\n#   limits: {memory: 1 GB, cell: 90}")
+    assert read(tmp_path, text).limits == {"memory": "1 GB", "cell": 90}
 
 
 @pytest.mark.parametrize(("old", "new", "message"), HEADERS)
