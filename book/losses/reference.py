@@ -342,7 +342,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     classes, kept = _classes(target, input, axis, ignore_index)
     weights = _class_weights(weight, input.shape[axis])[classes] * kept
     picked = np.take_along_axis(input, np.expand_dims(classes, axis), axis).squeeze(axis)
-    losses = -weights * np.where(kept, picked, 0.0)
+    losses = np.where(kept, -weights * picked, 0.0)
     return _reduce(losses, reduction, weights.sum())
 
 
@@ -409,7 +409,7 @@ def cross_entropy(
     log_p = log_softmax(input, axis)
     # Nothing wanted of a class costs nothing, even if its logarithm is minus infinity.
     terms = np.multiply(wanted, log_p, where=wanted != 0, out=np.zeros_like(log_p))
-    return _reduce(-terms.sum(axis), reduction, total)
+    return _reduce(0.0 - terms.sum(axis), reduction, total)
 
 
 def cross_entropy_backward(
