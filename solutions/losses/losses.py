@@ -740,20 +740,6 @@ class OrderedLoss(nn.Module):
         ### END SOLUTION
 
 
-def use_ordered_loss(logits, classes, weight, strength):
-    """Given: what a fresh module of yours has, what it returns, what flows back."""
-    module = OrderedLoss(weight.float(), strength).to(logits.dtype)
-    logits = logits.clone().requires_grad_()
-    loss = module(logits, classes)
-    loss.backward()
-    return {
-        "parameters": [name for name, _ in module.named_parameters()],
-        "tensors that move along": len(module.state_dict()),
-        "loss": loss.detach(),
-        "gradient of the logits": logits.grad,
-    }
-
-
 def grade_people(weight, strength, x, grades, x_new):
     """Given: your loss in a network that learns grades."""
     loss = OrderedLoss(torch.as_tensor(weight), strength)
@@ -780,6 +766,20 @@ inputs = [
 
 
 # %% test="OrderedLoss" points=3
+def use_ordered_loss(logits, classes, weight, strength):
+    """A fresh module of yours: what it has, what it returns, what flows back."""
+    module = OrderedLoss(weight.float(), strength).to(logits.dtype)
+    logits = logits.clone().requires_grad_()
+    loss = module(logits, classes)
+    loss.backward()
+    return {
+        "parameters": [name for name, _ in module.named_parameters()],
+        "number of buffers": len(list(module.named_buffers())),
+        "loss": loss.detach(),
+        "gradient of the logits": logits.grad,
+    }
+
+
 check("OrderedLoss", use_ordered_loss)
 ### BEGIN HIDDEN TESTS
 from autograder.checks import assert_close, fresh_rng
@@ -802,7 +802,7 @@ for n, k in [(1, 2), (5, 5), (8, 3)]:
         assert_close(got["loss"], expected.detach(), what=f"loss, {case}")
         assert_close(got["gradient of the logits"], logits.grad, what=f"gradient, {case}")
         assert_close(got["parameters"], [], what=f"parameters, {case}")
-        assert_close(got["tensors that move along"], 1, what=f"tensors of the module, {case}")
+        assert_close(got["number of buffers"], 1, what=f"number of buffers, {case}")
 half = torch.tensor([[1.0, 0.0, -1.0]], dtype=torch.bfloat16)
 got = use_ordered_loss(half, torch.tensor([1]), torch.ones(3), 1.0)
 assert_close(str(got["loss"].dtype), "torch.bfloat16", what="dtype of the loss for bfloat16")
