@@ -81,8 +81,8 @@ def mse_loss(
     """Squared error; fused: `F.mse_loss`.
 
     Shapes: input, target and weight (*); result (*), or one number if reduced.
-    Raises: TypeError if a tensor is not floating point; ValueError if shapes differ or for another
-    reduction.
+    Raises: TypeError if a tensor is not floating point; ValueError if shapes differ
+    or for another reduction.
     """
     input, target = _real_pair(input, target)
     losses = (input - target) ** 2
@@ -98,8 +98,8 @@ def l1_loss(
     """Absolute error, with gradient 0 where it is 0; fused: `F.l1_loss`.
 
     Shapes: input, target and weight (*); result (*), or one number if reduced.
-    Raises: TypeError if a tensor is not floating point; ValueError if shapes differ or for another
-    reduction.
+    Raises: TypeError if a tensor is not floating point; ValueError if shapes differ
+    or for another reduction.
     """
     input, target = _real_pair(input, target)
     losses = (input - target).abs()
@@ -121,9 +121,10 @@ def smooth_l1_loss(
 ) -> Tensor:
     """A parabola within beta of zero, a straight line beyond; fused: `F.smooth_l1_loss`.
 
-    Shapes: input and target (*); beta a number; result (*), or one number if reduced.
-    Raises: TypeError if a tensor is not floating point; ValueError if the shapes differ, for a
-    negative beta or another reduction.
+    Shapes: input and target (*); beta a number; result (*), or one number if
+    reduced.
+    Raises: TypeError if a tensor is not floating point; ValueError if the shapes
+    differ, for a negative beta or another reduction.
     """
     if not beta >= 0:
         raise ValueError(f"beta: expected a number of at least 0, got {beta}")
@@ -151,10 +152,10 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Log loss of a probability, no logarithm below -100; fused: `F.binary_cross_entropy`.
 
-    Shapes: input and target (*), numbers from 0 to 1; weight broadcasts to (*); result (*), or one
-    number if reduced.
-    Raises: TypeError if a tensor is not floating point; ValueError if the shapes do not fit, for a
-    number outside [0, 1] or another reduction.
+    Shapes: input and target (*), numbers from 0 to 1; weight broadcasts to (*);
+    result (*), or one number if reduced.
+    Raises: TypeError if a tensor is not floating point; ValueError if the shapes do
+    not fit, for a number outside [0, 1] or another reduction.
     """
     p, y = _real_pair(input, target)
     _check_probabilities(p, "input")
@@ -178,10 +179,10 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Log loss of a logit, finite for any; fused: `F.binary_cross_entropy_with_logits`.
 
-    Shapes: input and target (*), target from 0 to 1; weight and pos_weight broadcast to (*);
-    result (*), or one number if reduced.
-    Raises: TypeError if a tensor is not floating point; ValueError if the shapes do not fit, for a
-    target outside [0, 1] or another reduction.
+    Shapes: input and target (*), target from 0 to 1; weight and pos_weight
+    broadcast to (*); result (*), or one number if reduced.
+    Raises: TypeError if a tensor is not floating point; ValueError if the shapes do
+    not fit, for a target outside [0, 1] or another reduction.
     """
     z, y = _real_pair(input, target)
     _check_probabilities(y, "target")
@@ -243,10 +244,11 @@ def nll_loss(
 ) -> Tensor:
     """Minus the log-probability of the right class; fused: `F.nll_loss`.
 
-    Shapes: input (C,), (N, C) or (N, C, *); target without the C, classes 0..C-1; weight (C,);
-    result as target, or one number if reduced.
-    Raises: TypeError if input is not floating point or target not made of integers; ValueError if
-    the shapes do not fit or for another reduction; IndexError for a class that does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *); target without the C, classes 0..C-1;
+    weight (C,); result as target, or one number if reduced.
+    Raises: TypeError if input is not floating point or target not made of integers;
+    ValueError if the shapes do not fit or for another reduction; IndexError for a
+    class that does not exist.
     """
     input, dim = _scores(input)
     classes, kept = _classes(target, input, dim, ignore_index)
@@ -266,11 +268,12 @@ def cross_entropy(
 ) -> Tensor:
     """Log-softmax, then minus the logarithm at the right class; fused: `F.cross_entropy`.
 
-    Shapes: input (C,), (N, C) or (N, C, *); target without the C and integer, or as input and
-    floating point; weight (C,); result as target without the C, or one number if reduced.
-    Raises: TypeError if input is not floating point or target of the wrong kind; ValueError if the
-    shapes do not fit, for a label_smoothing outside [0, 1] or another reduction; IndexError for a
-    class that does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *); target without the C and integer, or as
+    input and floating point; weight (C,); result as target without the C, or one
+    number if reduced.
+    Raises: TypeError if input is not floating point or target of the wrong kind;
+    ValueError if the shapes do not fit, for a label_smoothing outside [0, 1] or
+    another reduction; IndexError for a class that does not exist.
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing: expected a number in [0, 1], got {label_smoothing}")
@@ -299,11 +302,12 @@ def _is_index(target: Tensor, input: Tensor) -> bool:
 def squared_emd_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Squared differences of the running sums over ordered classes; PyTorch has no fused one.
 
-    Shapes: input (C,), (N, C) or (N, C, *), probabilities; target without the C and integer, or as
-    input and floating point; result as target without the C, or one number if reduced.
-    Raises: TypeError if input is not floating point or target of the wrong kind; ValueError if the
-    shapes do not fit, if numbers are no probabilities or for another reduction; IndexError for a
-    class that does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *), probabilities; target without the C and
+    integer, or as input and floating point; result as target without the C, or one
+    number if reduced.
+    Raises: TypeError if input is not floating point or target of the wrong kind;
+    ValueError if the shapes do not fit, if numbers are no probabilities or for
+    another reduction; IndexError for a class that does not exist.
     """
     p, dim = _scores(input)
     if _is_index(target, p):
@@ -334,7 +338,8 @@ def l1_penalty(input: Tensor, alpha: float = 1.0) -> Tensor:
     """alpha times the sum of the weights' sizes, with gradient 0 at 0.
 
     Shapes: input (*), the weights; alpha a number; result one number.
-    Raises: TypeError if input is not floating point; ValueError if alpha is negative.
+    Raises: TypeError if input is not floating point; ValueError if alpha is
+    negative.
     """
     _check_alpha(alpha)
     return alpha * _real(input).abs().sum()
@@ -344,7 +349,8 @@ def l2_penalty(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Half of alpha times the sum of squares; in `torch.optim.SGD` it is `weight_decay=alpha`.
 
     Shapes: input (*), the weights; alpha a number; result one number.
-    Raises: TypeError if input is not floating point; ValueError if alpha is negative.
+    Raises: TypeError if input is not floating point; ValueError if alpha is
+    negative.
     """
     _check_alpha(alpha)
     return 0.5 * alpha * (_real(input) ** 2).sum()

@@ -95,7 +95,8 @@ def mse_loss(input, target, reduction="mean", weight=None):
     With weights, $\ell = w\,(x - y)^2$, and the mean divides by $\sum w$.
 
     Shapes: input, target and weight (*); result (*), or one number if reduced.
-    Raises: TypeError if an array is not real; ValueError if shapes differ or for another reduction.
+    Raises: TypeError if an array is not real; ValueError if shapes differ or for
+    another reduction.
     Source: documents 002 and 004. Document 002 calls half the sum MSE: erratum E79.
     """
     input, target = _real_pair(input, target)
@@ -120,7 +121,8 @@ def l1_loss(input, target, reduction="mean", weight=None):
     r"""Absolute error, $\ell = |x - y|$, with weights $w\,|x - y|$; a mean divides by $\sum w$.
 
     Shapes: input, target and weight (*); result (*), or one number if reduced.
-    Raises: TypeError if an array is not real; ValueError if shapes differ or for another reduction.
+    Raises: TypeError if an array is not real; ValueError if shapes differ or for
+    another reduction.
     Source: document 002 (as a part of the smoothed L1).
     """
     input, target = _real_pair(input, target)
@@ -158,12 +160,15 @@ def _check_beta(beta):
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     r"""A parabola near zero, a straight line beyond: for the error $e = x - y$,
 
-    $\ell = e^2 / 2\beta$ where $|e| < \beta$, else $|e| - \beta/2$. With $\beta = 0$ it is L1.
+    $\ell = e^2 / 2\beta$ where $|e| < \beta$, else $|e| - \beta/2$. With $\beta =
+    0$ it is L1.
 
-    Shapes: input and target (*); beta a number; result (*), or one number if reduced.
-    Raises: TypeError if an array is not real; ValueError if the shapes differ, for a negative beta
-    or another reduction.
-    Source: Girshick 2015, equation 3; Huber 1964. Document 002 prints L1 + L2: erratum E80.
+    Shapes: input and target (*); beta a number; result (*), or one number if
+    reduced.
+    Raises: TypeError if an array is not real; ValueError if the shapes differ, for
+    a negative beta or another reduction.
+    Source: Girshick 2015, equation 3; Huber 1964. Document 002 prints L1 + L2:
+    erratum E80.
     """
     _check_beta(beta)
     input, target = _real_pair(input, target)
@@ -177,8 +182,8 @@ def smooth_l1_loss_backward(grad_output, input, target, reduction="mean", beta=1
     r"""$\partial \ell/\partial x = e/\beta$ where $|e| < \beta$, else $\mathrm{sign}(e)$.
 
     Shapes: grad_output as the output; result a pair shaped as (input, target).
-    Raises: TypeError if an array is not real; ValueError if the shapes do not fit or for a
-    negative beta.
+    Raises: TypeError if an array is not real; ValueError if the shapes do not fit
+    or for a negative beta.
     """
     _check_beta(beta)
     input, target = _real_pair(input, target)
@@ -202,13 +207,13 @@ def _probabilities(values, name):
 def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     r"""Log loss of a probability $p$: $\ell = -w\,[y \ln p + (1 - y) \ln(1 - p)]$.
 
-    No logarithm is taken lower than -100, so that certain and wrong costs 100 and not infinity.
-    A mean divides by the number of losses, whatever the weights.
+    No logarithm is taken lower than -100, so that certain and wrong costs 100 and
+    not infinity. A mean divides by the number of losses, whatever the weights.
 
-    Shapes: input and target (*), numbers from 0 to 1; weight broadcasts to (*); result (*), or one
-    number if reduced.
-    Raises: TypeError if an array is not real; ValueError if the shapes do not fit, for a number
-    outside [0, 1] or another reduction.
+    Shapes: input and target (*), numbers from 0 to 1; weight broadcasts to (*);
+    result (*), or one number if reduced.
+    Raises: TypeError if an array is not real; ValueError if the shapes do not fit,
+    for a number outside [0, 1] or another reduction.
     Source: documents 001 and 004.
     """
     _real_pair(input, target)
@@ -221,12 +226,13 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
 def binary_cross_entropy_backward(grad_output, input, target, weight=None, reduction="mean"):
     r"""$\partial \ell/\partial p = w\,\bigl(\frac{1-y}{1-p} - \frac{y}{p}\bigr)$; none below -100.
 
-    The gradient of the target is $w\,(\ln(1-p) - \ln p)$. At 0 and 1 PyTorch's fused operation has
-    gradients of its own choice: up to 1e12 for the input, infinity for the target.
+    The gradient of the target is $w\,(\ln(1-p) - \ln p)$. At 0 and 1 PyTorch's
+    fused operation has gradients of its own choice: up to 1e12 for the input,
+    infinity for the target.
 
     Shapes: grad_output as the output; result a pair shaped as (input, target).
-    Raises: TypeError if an array is not real; ValueError if the shapes do not fit or for a number
-    outside [0, 1].
+    Raises: TypeError if an array is not real; ValueError if the shapes do not fit
+    or for a number outside [0, 1].
     """
     _real_pair(input, target)
     p, y = _probabilities(input, "input"), _probabilities(target, "target")
@@ -247,14 +253,14 @@ def _logarithms(p):
 def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
     r"""Log loss of a logit $z$: $\ell = w\,[w_+\,y\,s(-z) + (1 - y)\,s(z)]$, $s(z) = \ln(1 + e^z)$.
 
-    Since $-\ln\sigma(z) = s(-z)$ this is the log loss of $\sigma(z)$, but it never forms the
-    probability: no logit is too large. $w_+$ weighs the positive class. A mean divides by the
-    number of losses, whatever the weights.
+    Since $-\ln\sigma(z) = s(-z)$ this is the log loss of $\sigma(z)$, but it never
+    forms the probability: no logit is too large. $w_+$ weighs the positive class. A
+    mean divides by the number of losses, whatever the weights.
 
-    Shapes: input and target (*), target from 0 to 1; weight and pos_weight broadcast to (*);
-    result (*), or one number if reduced.
-    Raises: TypeError if an array is not real; ValueError if the shapes do not fit, for a target
-    outside [0, 1] or another reduction.
+    Shapes: input and target (*), target from 0 to 1; weight and pos_weight
+    broadcast to (*); result (*), or one number if reduced.
+    Raises: TypeError if an array is not real; ValueError if the shapes do not fit,
+    for a target outside [0, 1] or another reduction.
     Source: documents 001 and 004 (from probabilities, unguarded: erratum E21).
     """
     z, y = _real_pair(input, target)
@@ -269,11 +275,12 @@ def binary_cross_entropy_with_logits_backward(
 ):
     r"""$\partial \ell/\partial z = w\,[(1-y)\,\sigma(z) - w_+\,y\,\sigma(-z)]$, or $\sigma(z) - y$.
 
-    The second form holds without weights. The target's gradient is $w\,[w_+\,s(-z) - s(z)]$.
+    The second form holds without weights. The target's gradient is $w\,[w_+\,s(-z)
+    - s(z)]$.
 
     Shapes: grad_output as the output; result a pair shaped as (input, target).
-    Raises: TypeError if an array is not real; ValueError if the shapes do not fit or for a target
-    outside [0, 1].
+    Raises: TypeError if an array is not real; ValueError if the shapes do not fit
+    or for a target outside [0, 1].
     """
     z, y = _real_pair(input, target)
     _probabilities(y, "target")
@@ -329,13 +336,14 @@ def _class_weights(weight, classes):
 def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     r"""Negative log-likelihood: of the log-probabilities $x$, minus the one of the right class.
 
-    $\ell_i = -w_{y_i}\,x_{i, y_i}$; the mean divides by $\sum_i w_{y_i}$. Examples whose target is
-    ignore_index count nowhere.
+    $\ell_i = -w_{y_i}\,x_{i, y_i}$; the mean divides by $\sum_i w_{y_i}$. Examples
+    whose target is ignore_index count nowhere.
 
-    Shapes: input (C,), (N, C) or (N, C, *); target without the C, classes 0..C-1; weight (C,);
-    result as target, or one number if reduced.
-    Raises: TypeError if input is not real or target not made of integers; ValueError if the shapes
-    do not fit or for another reduction; IndexError for a class that does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *); target without the C, classes 0..C-1;
+    weight (C,); result as target, or one number if reduced.
+    Raises: TypeError if input is not real or target not made of integers;
+    ValueError if the shapes do not fit or for another reduction; IndexError for a
+    class that does not exist.
     Source: document 002 (only the right class counts).
     """
     input, axis = _scores(input)
@@ -350,8 +358,8 @@ def nll_loss_backward(grad_output, input, target, weight=None, ignore_index=-100
     r"""$\partial \ell_i/\partial x_{ic} = -w_c$ for the right class $c = y_i$, 0 for the others.
 
     Shapes: grad_output as the output; result as input.
-    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do not fit;
-    IndexError for a class that does not exist.
+    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do
+    not fit; IndexError for a class that does not exist.
     """
     input, axis = _scores(input)
     classes, kept = _classes(target, input, axis, ignore_index)
@@ -392,16 +400,18 @@ def cross_entropy(
 ):
     r"""Cross-entropy of logits: $\ell = -\sum_c w_c\,q_c \ln p_c$, $p = \mathrm{softmax}(z)$.
 
-    $q$ is 1 at the right class and 0 elsewhere, or the target itself if that is given as
-    probabilities; label smoothing $\varepsilon$ makes it $(1 - \varepsilon)\,q + \varepsilon / C$.
-    The mean divides by $\sum_i w_{y_i}$, for probabilities by the number of examples. Examples
-    whose target is ignore_index count nowhere.
+    $q$ is 1 at the right class and 0 elsewhere, or the target itself if that is
+    given as probabilities; label smoothing $\varepsilon$ makes it $(1 -
+    \varepsilon)\,q + \varepsilon / C$. The mean divides by $\sum_i w_{y_i}$, for
+    probabilities by the number of examples. Examples whose target is ignore_index
+    count nowhere.
 
-    Shapes: input (C,), (N, C) or (N, C, *); target without the C and integer, or as input and
-    real; weight (C,); result as target without the C, or one number if reduced.
-    Raises: TypeError if input is not real or target of the wrong kind; ValueError if the shapes do
-    not fit, for a label_smoothing outside [0, 1] or another reduction; IndexError for a class that
-    does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *); target without the C and integer, or as
+    input and real; weight (C,); result as target without the C, or one number if
+    reduced.
+    Raises: TypeError if input is not real or target of the wrong kind; ValueError
+    if the shapes do not fit, for a label_smoothing outside [0, 1] or another
+    reduction; IndexError for a class that does not exist.
     Source: documents 002 and 003; label smoothing: Szegedy et al. 2016, section 7.
     """
     input, axis = _scores(input)
@@ -423,11 +433,14 @@ def cross_entropy_backward(
 ):
     r"""$\partial \ell/\partial z = p - q$, or $p \sum_c w_c q_c - w q$ with weights.
 
-    If the target is given as probabilities $t$, its gradient is $-(1 - \varepsilon)\,w \ln p$.
+    If the target is given as probabilities $t$, its gradient is $-(1 -
+    \varepsilon)\,w \ln p$.
 
-    Shapes: grad_output as the output; result as input, or a pair shaped as (input, target).
-    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do not fit or for
-    a label_smoothing outside [0, 1]; IndexError for a class that does not exist.
+    Shapes: grad_output as the output; result as input, or a pair shaped as (input,
+    target).
+    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do
+    not fit or for a label_smoothing outside [0, 1]; IndexError for a class that
+    does not exist.
     """
     input, axis = _scores(input)
     wanted, total = _wanted(target, input, axis, weight, ignore_index, label_smoothing)
@@ -464,14 +477,16 @@ def _masses(input, target):
 def squared_emd_loss(input, target, reduction="mean"):
     r"""Squared earth mover's distance between two distributions over ordered classes.
 
-    $\ell = \sum_c (P_c - Q_c)^2$ with the running sums $P_c = \sum_{k \le c} p_k$, $Q$ likewise: a
-    mistake costs more, the further its mass lies from where it should be.
+    $\ell = \sum_c (P_c - Q_c)^2$ with the running sums $P_c = \sum_{k \le c} p_k$,
+    $Q$ likewise: a mistake costs more, the further its mass lies from where it
+    should be.
 
-    Shapes: input (C,), (N, C) or (N, C, *), probabilities; target without the C and integer, or as
-    input and real; result as target without the C, or one number if reduced.
-    Raises: TypeError if input is not real or target of the wrong kind; ValueError if the shapes do
-    not fit, if numbers are no probabilities or for another reduction; IndexError for a class that
-    does not exist.
+    Shapes: input (C,), (N, C) or (N, C, *), probabilities; target without the C and
+    integer, or as input and real; result as target without the C, or one number if
+    reduced.
+    Raises: TypeError if input is not real or target of the wrong kind; ValueError
+    if the shapes do not fit, if numbers are no probabilities or for another
+    reduction; IndexError for a class that does not exist.
     Source: Hou, Yu and Samaras 2016, equation 8; document 002.
     """
     p, q, axis = _masses(input, target)
@@ -481,9 +496,11 @@ def squared_emd_loss(input, target, reduction="mean"):
 def squared_emd_loss_backward(grad_output, input, target, reduction="mean"):
     r"""$\partial \ell/\partial p_k = 2 \sum_{c \ge k} (P_c - Q_c)$, and minus that for the target.
 
-    Shapes: grad_output as the output; result as input, or a pair shaped as (input, target).
-    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do not fit or
-    numbers are no probabilities; IndexError for a class that does not exist.
+    Shapes: grad_output as the output; result as input, or a pair shaped as (input,
+    target).
+    Raises: TypeError if an array is of the wrong kind; ValueError if the shapes do
+    not fit or numbers are no probabilities; IndexError for a class that does not
+    exist.
     """
     p, q, axis = _masses(input, target)
     rows = p.shape[:axis] + p.shape[axis + 1 :]
@@ -516,8 +533,8 @@ def l1_penalty_backward(grad_output, input, alpha=1.0):
     r"""$\alpha\,\mathrm{sign}(w)$: the same pull on small weights as on large ones; 0 at 0.
 
     Shapes: grad_output one number; result as input.
-    Raises: TypeError if an array is not real; ValueError if grad_output is not one number or alpha
-    is negative.
+    Raises: TypeError if an array is not real; ValueError if grad_output is not one
+    number or alpha is negative.
     """
     _check_alpha(alpha)
     input = _real(input)
@@ -527,8 +544,8 @@ def l1_penalty_backward(grad_output, input, alpha=1.0):
 def l2_penalty(input, alpha=1.0):
     r"""$\frac{\alpha}{2} \sum_i w_i^2$ over the weights: keeps them small.
 
-    With the half, $\alpha$ is the `weight_decay` of `torch.optim.SGD`. Document 001 has the half
-    too, 002 and 003 leave it out.
+    With the half, $\alpha$ is the `weight_decay` of `torch.optim.SGD`. Document 001
+    has the half too, 002 and 003 leave it out.
 
     Shapes: input (*), the weights; alpha a number; result one number.
     Raises: TypeError if input is not real; ValueError if alpha is negative.
@@ -542,8 +559,8 @@ def l2_penalty_backward(grad_output, input, alpha=1.0):
     r"""$\alpha\,w$: a pull in proportion to the weight.
 
     Shapes: grad_output one number; result as input.
-    Raises: TypeError if an array is not real; ValueError if grad_output is not one number or alpha
-    is negative.
+    Raises: TypeError if an array is not real; ValueError if grad_output is not one
+    number or alpha is negative.
     """
     _check_alpha(alpha)
     input = _real(input)
