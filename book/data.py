@@ -46,3 +46,36 @@ def digits(seed=0):
         x / 16.0, y.astype(np.int64), test_size=0.25, random_state=seed, stratify=y
     )
     return (x_train, y_train), (x_test, y_test)
+
+
+def diabetes():
+    """442 people with diabetes: ten measurements, and how far the disease went in a year.
+
+    Source: Efron, Hastie, Johnstone and Tibshirani 2004, as it comes inside scikit-learn (BSD).
+
+    Returns x (442, 10) float64, each column with mean 0 and standard deviation 1; y (442,)
+    float64, a score from 25 to 346; names, a list of the ten columns' names.
+    """
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    names = ["age", "sex", "body mass index", "blood pressure", "cholesterol", "LDL", "HDL",
+             "cholesterol ratio", "triglycerides", "glucose"]  # fmt: skip
+    x = (bunch.data - bunch.data.mean(axis=0)) / bunch.data.std(axis=0)
+    return x, bunch.target.astype(np.float64), names
+
+
+def tumors():
+    """569 breast tumors, each measured on an image of its cells, and whether it was malignant.
+
+    Source: UCI, breast cancer Wisconsin diagnostic (Street, Wolberg and Mangasarian 1993), as it
+    comes inside scikit-learn; CC BY 4.0.
+
+    Returns x (569, 30) float64, each column with mean 0 and standard deviation 1; y (569,)
+    float64, 1 for a malignant tumor, else 0; names, a list of the 30 columns' names.
+    """
+    from sklearn.datasets import load_breast_cancer
+
+    bunch = load_breast_cancer()
+    x = (bunch.data - bunch.data.mean(axis=0)) / bunch.data.std(axis=0)
+    return x, (bunch.target == 0).astype(np.float64), bunch.feature_names.tolist()

@@ -22,12 +22,15 @@ class Case:
 
     Array arguments are NumPy arrays; a test turns them into tensors of the dtype and device it
     runs on. `raises` marks bad input and names the error that both implementations document.
+    `constants` names keyword arguments that are data, such as class weights: nobody asks for a
+    gradient in them.
     """
 
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
     raises: type[Exception] | None = None
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

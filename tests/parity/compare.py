@@ -93,7 +93,11 @@ def for_torch(case: Case, target: Target, gradients: bool = True) -> Case:
         tensor = to_tensor(array, target)
         return tensor.requires_grad_(gradients and tensor.is_floating_point())
 
-    return _with_arrays(case, convert)
+    converted = _with_arrays(case, convert)
+    for name in case.constants:
+        if isinstance(converted.kwargs.get(name), torch.Tensor):
+            converted.kwargs[name].requires_grad_(False)
+    return converted
 
 
 def for_numpy(case: Case, target: Target) -> Case:
@@ -130,7 +134,8 @@ def arguments(chapter: Chapter, op: Op, case: Case) -> dict[str, Any]:
 
 def _real_arrays(chapter: Chapter, op: Op, case: Case) -> dict[str, np.ndarray]:
     named = arguments(chapter, op, case).items()
-    return {k: v for k, v in named if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
+    arrays = {k: v for k, v in named if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
+    return {k: v for k, v in arrays.items() if k not in case.constants}
 
 
 def hand_gradients(chapter: Chapter, op: Op, case: Case, grad_output) -> dict[str, np.ndarray]:

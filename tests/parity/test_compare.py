@@ -1,14 +1,28 @@
 """The measuring itself: what counts as an error, and views that stay views."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from book.op import Case
-from tests.parity.compare import FLOAT64, Error, Target, check, error, for_numpy, to_tensor
+from tests.parity.chapters import discover
+from tests.parity.compare import (
+    FLOAT64,
+    Error,
+    Target,
+    check,
+    differences,
+    error,
+    for_numpy,
+    for_torch,
+    to_tensor,
+)
 from tests.tolerances import TOLERANCES, Tolerance
 
 LOOSE = Tolerance(relative=1e-2, absolute=1e-3, reason="values above 0.1 are judged relatively")
 NAN, INF = np.nan, np.inf
+LOSSES = next(chapter for chapter in discover() if chapter.name == "losses")
 
 
 def test_small_values_are_judged_absolutely_and_large_ones_relatively():
@@ -76,3 +90,15 @@ def test_the_reference_gets_the_numbers_that_the_dtype_holds():
 
 def test_every_tolerance_has_a_reason():
     assert all(tolerance.reason for tolerance in TOLERANCES.values())
+
+
+def test_constants_record_no_gradient_and_are_not_varied():
+    weight = np.array([0.5, 2.0])
+    case = Case("weighted", (np.ones(2),), {"weight": weight}, constants=("weight",))
+    given = for_torch(case, FLOAT64)
+    assert given.args[0].requires_grad
+    assert not given.kwargs["weight"].requires_grad
+    op = next(op for op in LOSSES.ops if op.name == "mse_loss")
+    case = replace(case, args=(np.ones(2), np.zeros(2)))
+    assert set(differences(LOSSES, op, case, np.ones(()))) == {"input", "target"}
+    assert "weight" in differences(LOSSES, op, replace(case, constants=()), np.ones(()))
