@@ -59,6 +59,7 @@ parity: $(READY)  ## measure the parity page's errors anew
 
 bench: $(READY)  ## time every function beside PyTorch's own (some minutes)
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.loops
 
 requirements: $(READY)  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-options --no-emit-index-url \

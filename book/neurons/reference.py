@@ -221,7 +221,7 @@ def standardize_backward(grad_output, input, train=None):
 
 
 def mlp_forward(input, *parameters):
-    r"""A network of layers: $h_l = \max(0,\; h_{l-1} W_l^\top + b_l)$, and the last one without max.
+    r"""Layer after layer: $h_l = \max(0,\; h_{l-1} W_l^\top + b_l)$, the last one without max.
 
     Shapes: input (N, D); parameters weight1 (H1, D), bias1 (H1,), weight2 (H2, H1), bias2, …;
     result (N, K) with K the size of the last bias.
@@ -281,7 +281,6 @@ def one_hot(input, num_classes=-1):
         raise ValueError(f"input: expected a class to count from, got shape {input.shape}")
     num_classes = input.max() + 1 if num_classes == -1 else num_classes
     if ((input < 0) | (input >= num_classes)).any():
-        raise ValueError(
-            f"input: expected classes from 0 to {num_classes - 1}, got {input.min()} to {input.max()}"
-        )
+        low, high = input.min(), input.max()
+        raise ValueError(f"input: expected 0 to {num_classes - 1}, got {low} to {high}")
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)  # (*, 1) == (K,)
