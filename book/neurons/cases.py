@@ -156,8 +156,8 @@ def _fit_sample(rng, shape):
 
 
 def _fit_cases(rng):
-    yield Case("ordinary", _cloud(rng, (20, 3)), {"steps": 10})
-    yield Case("a larger rate", _cloud(rng, (20, 3)), {"lr": 1.0, "steps": 10})
+    yield Case("ordinary", _cloud(rng, (20, 3)), {"steps": 6})
+    yield Case("a larger rate", _cloud(rng, (20, 3)), {"lr": 0.5, "steps": 6})
     yield Case("one step", _cloud(rng, (8, 2)), {"steps": 1})
     yield Case("one example", (np.array([[2.0, -1.0]]), np.ones(1)), {"steps": 4})
     yield Case("one class", (_CORNERS, np.zeros(4)), {"steps": 4})
