@@ -163,7 +163,7 @@ def _fit_cases(rng):
     yield Case("one class", (_CORNERS, np.zeros(4)), {"steps": 4})
     yield Case("classes as integers", (_CORNERS, np.array([0, 0, 0, 1])), {"steps": 4})
     yield Case("no features", (np.ones((4, 0)), np.array([0.0, 0.0, 0.0, 1.0])), {"steps": 4})
-    big = np.array([[-1000.0], [1000.0], [800.0]])
+    big = np.array([[-1024.0], [1024.0], [512.0]])
     yield Case("large magnitude", (big, np.array([0.0, 1.0, 0.0])), {"steps": 3})
     yield Case("not contiguous", (rng.normal(size=(3, 8)).T, np.tile([0.0, 1.0], 4)), {"steps": 4})
     yield from _bad_examples("steps")
