@@ -109,8 +109,7 @@ def _check_rate(lr):
 
 
 def step_perceptron_train(input, target, lr=1.0, epochs=100):
-    r"""The perceptron rule, one example at a time: after a mistake $w \mathrel{+}= \eta\,s\,x$,
-    $b \mathrel{+}= \eta\,s$.
+    r"""The perceptron rule: after each mistake, $\eta s x$ is added to $w$ and $\eta s$ to $b$.
 
     Here $s$ is $1$ for class 1 and $-1$ for class 0, and an example is a mistake where
     $s\,(w \cdot x + b) \le 0$: on the wrong side, or on the line itself. Starts from zeros and
