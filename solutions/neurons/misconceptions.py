@@ -395,6 +395,15 @@ class _Net(nn.Module):
 
 
 @misconception("TumorNet")
+class OutputIsAColumn(_Net):
+    """Your result has the shape (N, 1). Against targets of shape (N,) a loss may broadcast it
+    to N by N. Drop the last dimension."""
+
+    def forward(self, input):
+        return self.out(torch.relu(self.hidden(self.scaled(input))))
+
+
+@misconception("TumorNet")
 class StatisticsLearned(_Net):
     """Your mean and std are parameters, so training would change them. They are data, not weights:
     register them as buffers."""
@@ -410,15 +419,6 @@ class StatisticsUnregistered(_Net):
 
     def keep(self, mean, std):
         self.mean, self.std = mean, std
-
-
-@misconception("TumorNet")
-class OutputIsAColumn(_Net):
-    """Your result has the shape (N, 1). Against targets of shape (N,) a loss may broadcast it
-    to N by N. Drop the last dimension."""
-
-    def forward(self, input):
-        return self.out(torch.relu(self.hidden(self.scaled(input))))
 
 
 @misconception("TumorNet")

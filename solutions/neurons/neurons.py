@@ -634,6 +634,34 @@ for sizes in [(1, 1), (3, 8, 2), (4, 4, 4, 4), (10, 3, 7, 2, 5, 1), (64, 32, 10)
 # it from there. When it works, it learns to tell tumors apart from raw measurements.
 
 
+# %%
+# Given: how your module is tried out, once you have written it.
+
+
+def run_net(mean, std, weights, x):
+    """A fresh module with these weights; what it has, what it returns, what flows back."""
+    net = TumorNet(mean, std, len(weights["hidden.bias"])).to(x.dtype)
+    net.load_state_dict(weights, strict=False)
+    output = net(x)
+    output.sum().backward()
+    return {
+        "parameters": sorted(name for name, _ in net.named_parameters()),
+        "buffers": sorted(name for name, _ in net.named_buffers()),
+        "output": output.detach(),
+        "gradient of hidden.weight": net.hidden.weight.grad,
+    }
+
+
+def train_net(x_train, y_train, x_test, seed=0):
+    """Your module learns from raw measurements; the logits of the test rows."""
+    torch.manual_seed(seed)
+    x, y = torch.as_tensor(x_train), torch.as_tensor(y_train, dtype=torch.float64)
+    net = TumorNet(x.mean(0), x.std(0, correction=0), 8).double()
+    fit(net, x, y, steps=100, lr=0.02, loss=nn.functional.binary_cross_entropy_with_logits)
+    with torch.no_grad():
+        return net(torch.as_tensor(x_test)).numpy()
+
+
 # %% solution="TumorNet"
 class TumorNet(nn.Module):
     """One hidden layer of ReLU neurons on inputs that the module standardizes itself.
@@ -666,30 +694,6 @@ class TumorNet(nn.Module):
         scaled = (input - self.mean) / self.std
         return self.out(torch.relu(self.hidden(scaled))).squeeze(1)
         ### END SOLUTION
-
-
-def run_net(mean, std, weights, x):
-    """Given: a fresh module with these weights; what it has, what it returns, what flows back."""
-    net = TumorNet(mean, std, len(weights["hidden.bias"])).to(x.dtype)
-    net.load_state_dict(weights, strict=False)
-    output = net(x)
-    output.sum().backward()
-    return {
-        "parameters": sorted(name for name, _ in net.named_parameters()),
-        "buffers": sorted(name for name, _ in net.named_buffers()),
-        "output": output.detach(),
-        "gradient of hidden.weight": net.hidden.weight.grad,
-    }
-
-
-def train_net(x_train, y_train, x_test, seed=0):
-    """Given: your module learns from raw measurements; the logits of the test rows."""
-    torch.manual_seed(seed)
-    x, y = torch.as_tensor(x_train), torch.as_tensor(y_train, dtype=torch.float64)
-    net = TumorNet(x.mean(0), x.std(0, correction=0), 8).double()
-    fit(net, x, y, steps=100, lr=0.02, loss=nn.functional.binary_cross_entropy_with_logits)
-    with torch.no_grad():
-        return net(torch.as_tensor(x_test)).numpy()
 
 
 # %% inputs="TumorNet"
