@@ -62,6 +62,7 @@ parity: $(READY)  ## measure the parity page's errors anew
 
 bench: $(READY)  ## time every function beside PyTorch's own (some minutes)
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.loops
 
 bench-grader: $(READY)  ## time the grader beside nbgrader's, and watch its memory (ten minutes)
 	$(BIN)/python -m tools.bench_grader

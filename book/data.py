@@ -79,3 +79,34 @@ def tumors():
     bunch = load_breast_cancer()
     x = (bunch.data - bunch.data.mean(axis=0)) / bunch.data.std(axis=0)
     return x, (bunch.target == 0).astype(np.float64), bunch.feature_names.tolist()
+
+
+def breast_cancer(seed=0):
+    """569 tumors, 30 measurements of the cell nuclei of each, split three to one.
+
+    Source: UCI, breast cancer Wisconsin, diagnostic (Wolberg, Street and Mangasarian 1993), as it
+    comes inside scikit-learn; CC BY 4.0.
+
+    Returns (x_train, y_train), (x_test, y_test): x (m, 30) float64 in the units of each
+    measurement, y (m,) int64, 1 for malignant and 0 for benign.
+    """
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    x, benign = load_breast_cancer(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(
+        x, 1 - benign.astype(np.int64), test_size=0.25, random_state=seed, stratify=benign
+    )
+    return (x_train, y_train), (x_test, y_test)
+
+
+def flower():
+    """A photograph of a flower, cut to 240 rows and 320 columns.
+
+    Source: flower.jpg by vultilion (flickr), as it comes inside scikit-learn; CC BY 2.0.
+
+    Returns (240, 320, 3) uint8: rows, columns, and red, green and blue from 0 to 255.
+    """
+    from sklearn.datasets import load_sample_image
+
+    return np.array(load_sample_image("flower.jpg")[90:330, 150:470])

@@ -45,6 +45,7 @@ class Op:
         vendor's own operation that the benchmark compares with.
     min_ndim : the fewest dimensions an input of `sample` may have.
     kinks : where the function is not smooth, so that finite differences keep away from there.
+    gradient : the dotted name of its gradient by hand where another chapter has that.
     bench_shape : the size at which `make bench` times it; None leaves it out.
     """
 
@@ -55,6 +56,7 @@ class Op:
     numpy_peers: tuple[str | Callable, ...] = ()
     min_ndim: int = 0
     kinks: tuple[float, ...] = ()
+    gradient: str = ""
     bench_shape: Shape | None = None
 
 

@@ -8,6 +8,7 @@ hand. A public class has state, which no Op describes: it needs tests of the cha
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -97,7 +98,9 @@ def _backward_problems(chapter: Chapter, functions: list[str]) -> Iterator[str]:
     for name in functions:
         backward = getattr(chapter.reference, f"{name}_backward", None)
         if backward is None:
-            if name in ops and _has_gradient(chapter, ops[name]):
+            if name in ops and ops[name].gradient:
+                yield from _elsewhere_problems(name, ops[name].gradient)
+            elif name in ops and _has_gradient(chapter, ops[name]):
                 yield f"{name}: differentiable in PyTorch, but no {name}_backward in the reference"
             continue
         forward = _signature(getattr(chapter.reference, name))
@@ -110,6 +113,17 @@ def _backward_problems(chapter: Chapter, functions: list[str]) -> Iterator[str]:
         base = name.removesuffix("_backward")
         if base != name and not name.startswith("_") and not {base, name} & set(functions):
             yield f"{name}: the gradient of no public function"
+
+
+def _elsewhere_problems(name: str, gradient: str) -> Iterator[str]:
+    """The chapter that has the gradient may not be written yet; once it is, the name must be."""
+    module, _, function = gradient.rpartition(".")
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError:
+        return
+    if not callable(getattr(found, function, None)):
+        yield f"{name}: its gradient {gradient} does not exist"
 
 
 def _has_gradient(chapter: Chapter, op: Op) -> bool:

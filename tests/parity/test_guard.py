@@ -150,6 +150,14 @@ def test_a_missing_gradient_is_caught(tiny):
     assert "differentiable in PyTorch, but no double_backward" in _only_problem(tiny)
 
 
+def test_a_gradient_may_stand_in_another_chapter_and_must_exist_there(tiny):
+    del tiny.reference.double_backward
+    for name in ("book.no_such_chapter.reference.double_backward", "numpy.positive"):
+        assert problems(_with_ops(tiny, _op(gradient=name))) == []
+    problem = _only_problem(_with_ops(tiny, _op(gradient="numpy.double_backward")))
+    assert problem == "double: its gradient numpy.double_backward does not exist"
+
+
 @pytest.mark.parametrize(
     "flat",
     [

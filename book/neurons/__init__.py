@@ -1,0 +1,1 @@
+"""Neurons: one that decides, the rule by which it learns, and layers of them."""
