@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from book.backprop.engine import Tensor, in_order
 from book import style
+from book.backprop.engine import Tensor, in_order
 
 __all__ = ["graph"]
 

@@ -208,7 +208,7 @@ class Tensor:
         return self.data.shape
 
     @property
-    def T(self):  # noqa: N802, the name that NumPy and PyTorch gave it
+    def T(self):
         return self.transpose(-1, -2)
 
     def item(self):

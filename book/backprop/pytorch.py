@@ -45,10 +45,10 @@ def numerical_gradient(func, input, eps=6e-6):
     point = _real(input).detach().double()
     if not eps > 0:
         raise ValueError(f"eps: expected a step above 0, got {eps}")
-    steps = eps * torch.eye(point.numel(), dtype=torch.float64, device=point.device)
-    up, down = (point + sign * steps.reshape(-1, *point.shape) for sign in (1, -1))
     if not point.numel():
         return torch.zeros_like(input)
+    steps = eps * torch.eye(point.numel(), dtype=torch.float64, device=point.device)
+    up, down = (point + sign * steps.reshape(-1, *point.shape) for sign in (1, -1))
     high, low = (torch.func.vmap(func)(moved) for moved in (up, down))
     if high.numel() != point.numel():
         shape = tuple(high.shape[1:])
@@ -81,8 +81,8 @@ def gradcheck(func, inputs, eps=6e-6, atol=1e-5, rtol=1e-3):
         if wrong.any():
             at = tuple(wrong.nonzero()[0].tolist())
             raise RuntimeError(
-                f"gradcheck: input {k} at {at}: backward gives {analytic[k][at]:.6g}, "
-                f"central differences {numerical[at]:.6g}"
+                f"gradcheck: input {k} at {at}: expected {numerical[at]:.6g} by central "
+                f"differences, got {analytic[k][at]:.6g} by backpropagation"
             )
     return True
 
@@ -119,7 +119,7 @@ def _layers(input, parameters):
     """The parameters as pairs (weight, bias); ValueError unless each fits the one before."""
     if len(parameters) < 2 or len(parameters) % 2:
         raise ValueError(
-            f"parameters: expected a weight and a bias for each layer, got {len(parameters)} tensors"
+            f"parameters: expected a weight and a bias a layer, got {len(parameters)} tensors"
         )
     parameters = [_real(tensor, f"parameter {k}") for k, tensor in enumerate(parameters, start=1)]
     layers = list(zip(parameters[::2], parameters[1::2], strict=True))

@@ -78,8 +78,8 @@ def gradcheck(func, inputs, eps=6e-6, atol=1e-5, rtol=1e-3):
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise RuntimeError(
-                f"gradcheck: input {k} at {at}: backward gives {analytic[at]:.6g}, "
-                f"central differences {numerical[at]:.6g}"
+                f"gradcheck: input {k} at {at}: expected {numerical[at]:.6g} by central "
+                f"differences, got {analytic[at]:.6g} by backpropagation"
             )
     return True
 
@@ -87,8 +87,9 @@ def gradcheck(func, inputs, eps=6e-6, atol=1e-5, rtol=1e-3):
 def mlp_backward(grad_output, input, *parameters):
     r"""Backpropagation through linear, ReLU, linear, ReLU, …, linear, in matrix form.
 
-    With $z_l = h_{l-1} W_l^\top + b_l$, $h_l = \max(z_l, 0)$ and $\delta_l = \partial L/\partial z_l$:
-    $\partial L/\partial W_l = \delta_l^\top h_{l-1}$, $\partial L/\partial b_l = \sum_n \delta_{l,n}$,
+    With $z_l = h_{l-1} W_l^\top + b_l$, $h_l = \max(z_l, 0)$ and
+    $\delta_l = \partial L/\partial z_l$: $\partial L/\partial W_l = \delta_l^\top h_{l-1}$,
+    $\partial L/\partial b_l = \sum_n \delta_{l,n}$,
     $\delta_{l-1} = (\delta_l W_l) \odot [z_{l-1} > 0]$.
 
     Shapes: input (N, D); parameters weight1 (H1, D), bias1 (H1,), weight2 (H2, H1), bias2, …;
