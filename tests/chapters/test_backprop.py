@@ -1,6 +1,7 @@
 """The engine against PyTorch, and what the documents say about backpropagation."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from book.backprop import pytorch
 from book.backprop.engine import in_order
 from book.backprop.reference import Tensor, gradcheck, graph, mlp_backward, numerical_gradient
 
+ROOT = Path(__file__).resolve().parents[2]
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
 
 
@@ -341,6 +343,25 @@ def test_w33():
     x = Tensor(2.0, True)
     (x * x + 3 * x).backward()
     assert x.grad == 7.0
+
+
+def test_e15():
+    """The bias moves against the derivative by the bias, which is what document 001 must mean."""
+    w, b = Tensor(0.5, True), Tensor(-1.0, True)
+    for _ in range(200):
+        loss = (w * 2.0 + b - 3.0) ** 2
+        loss.backward()
+        for parameter in (w, b):
+            parameter.data -= 0.05 * parameter.grad
+            parameter.grad = None
+    assert loss.item() < 1e-12
+    np.testing.assert_allclose(w.data - 0.5, 2 * (b.data + 1.0))  # each moved by its own slope
+
+
+def test_e16():
+    """The graph of document 001 is whole once its first line has a name, e: see W29."""
+    assert "errata-e16" in (ROOT / "book" / "errata.md").read_text()
+    test_w29()
 
 
 def test_e84():
