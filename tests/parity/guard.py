@@ -2,8 +2,9 @@
 
 A public function has an Op with ordinary cases and one of bad input, the same signature on both
 sides, and a docstring with shapes and errors; if PyTorch can differentiate it, it has a gradient by
-hand. A public class has state, which no Op describes: it needs tests of the chapter's own, in
-`tests/chapters/test_<chapter>.py`, that name it.
+hand. A public class has state, which no Op describes, and a function that both sides share (a
+drawing) has no twin: they need tests of the chapter's own, in `tests/chapters/test_<chapter>.py`,
+that name them.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def _problems(chapter: Chapter) -> Iterator[str]:
         yield from missing
         return
     shared = [name for name in public if name in twins]
-    classes = [name for name in shared if inspect.isclass(getattr(chapter.reference, name))]
-    functions = [name for name in shared if name not in classes]
+    apart = [name for name in shared if _has_tests_of_its_own(chapter, name)]
+    functions = [name for name in shared if name not in apart]
     for name in shared:
         yield from _signature_problems(chapter, name)
-    yield from _class_problems(chapter, classes)
+    yield from _own_test_problems(chapter, apart)
     yield from _op_problems(chapter, functions)
     yield from _backward_problems(chapter, functions)
     for name in shared:
@@ -65,11 +66,20 @@ def _signature_problems(chapter: Chapter, name: str) -> Iterator[str]:
         yield f"{name}: signatures differ in names, order or defaults: {shown}"
 
 
-def _class_problems(chapter: Chapter, classes: list[str]) -> Iterator[str]:
+def _has_tests_of_its_own(chapter: Chapter, name: str) -> bool:
+    """A class has state, and what both sides share, such as a drawing, has no twin."""
+    thing = getattr(chapter.reference, name)
+    return inspect.isclass(thing) or thing is getattr(chapter.pytorch, name)
+
+
+def _own_test_problems(chapter: Chapter, names: list[str]) -> Iterator[str]:
     tests = chapter.tests.read_text(encoding="utf-8") if chapter.tests.exists() else ""
-    for name in classes:
+    for name in names:
         if not re.search(rf"\b{name}\b", tests):
-            yield f"{name}: a public class, but no tests/chapters/{chapter.tests.name} names it"
+            kind = "class" if inspect.isclass(getattr(chapter.reference, name)) else "function"
+            shared = "" if kind == "class" else " that both sides share"
+            test = f"tests/chapters/{chapter.tests.name}"
+            yield f"{name}: a public {kind}{shared}, but no {test} names it"
 
 
 def _op_problems(chapter: Chapter, functions: list[str]) -> Iterator[str]:

@@ -1,0 +1,135 @@
+"""Backpropagation in PyTorch: its own tensors and autograd, checked and spelled out."""
+
+import torch
+
+from book.backprop.drawing import graph
+
+__all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "graph"]
+
+
+class Tensor(torch.Tensor):
+    """PyTorch's own tensor, made as the engine's is: all that it can do is `torch.Tensor`'s.
+
+    Shapes: data (*), any shape; integers become floating-point numbers of the default dtype.
+    Raises: TypeError if data is not real.
+    """
+
+    def __new__(cls, data, requires_grad=False):
+        tensor = torch.as_tensor(data)
+        if tensor.is_complex():
+            raise TypeError(f"data: expected real numbers, got dtype {tensor.dtype}")
+        tensor = tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+        return torch.Tensor._make_subclass(cls, tensor.detach().clone(), requires_grad)
+
+    def __init__(self, data, requires_grad=False):
+        super().__init__()
+
+
+def _real(values: torch.Tensor, name: str = "input") -> torch.Tensor:
+    """`values`, or a TypeError unless it is a tensor of real floating-point numbers."""
+    if not isinstance(values, torch.Tensor) or not values.dtype.is_floating_point:
+        got = values.dtype if isinstance(values, torch.Tensor) else type(values).__name__
+        raise TypeError(f"{name}: expected a floating-point tensor, got {got}")
+    return values
+
+
+@torch.no_grad()
+def numerical_gradient(func, input, eps=6e-6):
+    """Central differences with all moved copies of the input in one batch (`torch.func.vmap`).
+
+    Shapes: input (*); func maps such a tensor to one number, by operations that can be batched;
+    result as input. Computed in float64, whatever the dtype.
+    Raises: TypeError if input is not floating point; ValueError if func returns no single number,
+    or eps is not above 0.
+    """
+    point = _real(input).detach().double()
+    if not eps > 0:
+        raise ValueError(f"eps: expected a step above 0, got {eps}")
+    if not point.numel():
+        return torch.zeros_like(input)
+    steps = eps * torch.eye(point.numel(), dtype=torch.float64, device=point.device)
+    up, down = (point + sign * steps.reshape(-1, *point.shape) for sign in (1, -1))
+    high, low = (torch.func.vmap(func)(moved) for moved in (up, down))
+    if high.numel() != point.numel():
+        shape = tuple(high.shape[1:])
+        raise ValueError(f"func: expected a function with one number as result, got {shape}")
+    width = torch.diagonal((up - down).reshape(point.numel(), -1))
+    return ((high - low).reshape(-1) / width).reshape(point.shape).to(input.dtype)
+
+
+def gradcheck(func, inputs, eps=6e-6, atol=1e-5, rtol=1e-3):
+    """Whether autograd and central differences agree; PyTorch's own is `torch.autograd.gradcheck`.
+
+    Shapes: inputs one tensor (*), or a tuple of tensors; func maps as many to one. Returns True.
+    Raises: TypeError if an input is not floating point; RuntimeError that names the first entry
+    that differs.
+    """
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    tensors = [_real(tensor).detach().double().requires_grad_() for tensor in given]
+    output = func(*tensors)
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(output.device)
+    analytic = torch.autograd.grad(output, tensors, weights, materialize_grads=True)
+    for k, tensor in enumerate(tensors):
+
+        def moved(value, k=k):
+            others = [value if j == k else other.detach() for j, other in enumerate(tensors)]
+            return (func(*others) * weights).sum()
+
+        numerical = numerical_gradient(moved, tensor, eps)
+        wrong = ~((analytic[k] - numerical).abs() <= atol + rtol * numerical.abs())
+        if wrong.any():
+            at = tuple(wrong.nonzero()[0].tolist())
+            raise RuntimeError(
+                f"gradcheck: input {k} at {at}: expected {numerical[at]:.6g} by central "
+                f"differences, got {analytic[k][at]:.6g} by backpropagation"
+            )
+    return True
+
+
+@torch.no_grad()
+def mlp_backward(grad_output, input, *parameters):
+    """Backpropagation through linear, ReLU, …, linear in matrix form; autograd does it for you.
+
+    Shapes: input (N, D); parameters weight1 (H1, D), bias1 (H1,), weight2 (H2, H1), bias2, …;
+    grad_output (N, K). Returns the gradients of input and of each parameter, in this order.
+    Raises: TypeError if a tensor is not floating point; ValueError if shapes do not fit.
+    """
+    grad_output, input = _real(grad_output, "grad_output"), _real(input)
+    layers = _layers(input, parameters)
+    hidden = [input]
+    for number, (weight, bias) in enumerate(layers, start=1):
+        z = torch.addmm(bias, hidden[-1], weight.T)
+        hidden.append(z.relu() if number < len(layers) else z)
+    if grad_output.shape != hidden[-1].shape:
+        raise ValueError(
+            f"grad_output: expected the output's shape {tuple(hidden[-1].shape)}, "
+            f"got {tuple(grad_output.shape)}"
+        )
+    delta, gradients = grad_output, []
+    for (weight, _), given in zip(reversed(layers), reversed(hidden[:-1]), strict=True):
+        gradients = [delta.T @ given, delta.sum(0), *gradients]
+        delta = delta @ weight
+        if given is not input:
+            delta = delta * (given > 0)
+    return (delta, *gradients)
+
+
+def _layers(input, parameters):
+    """The parameters as pairs (weight, bias); ValueError unless each fits the one before."""
+    if len(parameters) < 2 or len(parameters) % 2:
+        raise ValueError(
+            f"parameters: expected a weight and a bias a layer, got {len(parameters)} tensors"
+        )
+    parameters = [_real(tensor, f"parameter {k}") for k, tensor in enumerate(parameters, start=1)]
+    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+    size = input.shape[1] if input.ndim == 2 else None
+    for number, (weight, bias) in enumerate(layers, start=1):
+        if weight.ndim != 2 or weight.shape[1] != size or bias.shape != weight.shape[:1]:
+            raise ValueError(
+                f"layer {number}: expected input (N, D), weight (H, D) and bias (H,) that fit, got "
+                f"{'input ' + str(tuple(input.shape)) if number == 1 else f'{size} inputs'}, "
+                f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+            )
+        size = weight.shape[0]
+    return layers
