@@ -85,6 +85,8 @@ def _inside(layer, limits, host, shown):
                 keep=[write, hold],
             )
             report = _attempt(layer, host.target)
+        except sandbox.SandboxError as error:
+            report = {"failed": str(error)}
         except BaseException as error:
             report = {"failed": "".join(traceback.format_exception_only(error)).strip()}
         os.write(write, json.dumps(report).encode() + b"\n")
