@@ -201,10 +201,7 @@ def biases_as_weights(x, y, w1, b1, w2, b2):
     return loss, lower[:, :-1], lower[:, -1], upper[:, :-1], upper[:, -1]
 
 
-@alternative("Step")
-class SaveTheSlope(torch.autograd.Function):
-    """Forward already computes the slope and saves that."""
-
+class _SaveTheSlope(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, width):
         slope = torch.where(input.abs() < width, 0.5 / width, 0.0).to(input)
@@ -216,10 +213,13 @@ class SaveTheSlope(torch.autograd.Function):
         return ctx.saved_tensors[0] * grad_output, None
 
 
-@alternative("Step")
-class SeparateContext(torch.autograd.Function):
-    """The newer style, with setup_context."""
+@alternative("hard_step")
+def slope_in_advance(input, width):
+    """Forward already computes the slope and saves that."""
+    return _SaveTheSlope.apply(input, width)
 
+
+class _SeparateContext(torch.autograd.Function):
     @staticmethod
     def forward(input, width):
         return torch.where(input > 0, torch.ones_like(input), torch.zeros_like(input))
@@ -234,3 +234,16 @@ class SeparateContext(torch.autograd.Function):
         (input,) = ctx.saved_tensors
         outside = (input >= ctx.width) | (input <= -ctx.width)
         return grad_output.masked_fill(outside, 0) / (2 * ctx.width), None
+
+
+@alternative("hard_step")
+def newer_style(input, width):
+    """The newer style, with setup_context."""
+    return _SeparateContext.apply(input, width)
+
+
+@alternative("hard_step")
+def ramp_in_disguise(input, width):
+    """No Function at all: the ramp, to which a constant is added that makes it a step."""
+    ramp = torch.nn.functional.hardtanh(input, -width, width) / (2 * width)
+    return ramp + ((input > 0).to(ramp.dtype) - ramp).detach()

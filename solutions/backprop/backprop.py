@@ -822,7 +822,7 @@ def _():
         ax.axis("off")
 
 
-# %% [markdown] task="Step" minutes=20
+# %% [markdown] task="hard_step" minutes=20
 # ## 7. Learn through a step
 #
 # The first neurons gave 0 or 1, nothing between. A chip loves such units, but a step is flat
@@ -835,11 +835,11 @@ def _():
 # \text{and, going back,} \qquad
 # f'(x) := \begin{cases} \frac{1}{2w} & |x| < w \\ 0 & |x| \ge w \end{cases}$$
 #
-# In PyTorch a rule of your own is a `torch.autograd.Function`. Write its two methods. The module
-# below it is given: its units have thresholds, and learn them through your step.
+# In PyTorch a rule of your own is a `torch.autograd.Function`. Write its two methods. What follows
+# them is given: units with thresholds, which they learn through your step.
 
 
-# %% solution="Step"
+# %% solution="hard_step"
 class Step(torch.autograd.Function):
     """A step from 0 to 1 at 0 that passes gradients back as a ramp of half-width `width` would.
 
@@ -876,6 +876,11 @@ class Step(torch.autograd.Function):
         ### END SOLUTION
 
 
+def hard_step(input, width):
+    """Given: your rule as a function."""
+    return Step.apply(input, width)
+
+
 class StepUnits(nn.Module):
     """Given: units that are on above a threshold of their own, and learn it through your step."""
 
@@ -885,7 +890,7 @@ class StepUnits(nn.Module):
         self.width = width
 
     def forward(self, input):
-        return Step.apply(input - self.threshold, self.width)
+        return hard_step(input - self.threshold, self.width)
 
 
 def step_digits(x_train, y_train, x_test, width=1.0):
@@ -908,7 +913,7 @@ def step_digits(x_train, y_train, x_test, width=1.0):
     return predictions.numpy(), net[1].threshold.detach().numpy()
 
 
-# %% inputs="Step"
+# %% inputs="hard_step"
 rng = np.random.default_rng(7)
 
 
@@ -937,16 +942,16 @@ inputs = [
 ]
 
 
-# %% test="Step" points=2
+# %% test="hard_step" points=2
 def through_step(input, width, grad_output):
     """What your step returns and what it passes back."""
     input = input.clone().requires_grad_()
-    output = Step.apply(input, width)
+    output = hard_step(input, width)
     output.backward(grad_output)
     return output.detach(), input.grad
 
 
-check("Step", through_step)
+check("hard_step", through_step)
 ### BEGIN HIDDEN TESTS
 from autograder.checks import assert_close, fresh_rng
 
@@ -978,7 +983,7 @@ assert_close(str(output.dtype), "torch.bfloat16", what="dtype of the output for 
 # the true slope, zero, they would stay as they were born, and about half of the digits would be
 # right.
 
-# %% test="Step-digits" points=1
+# %% test="hard_step-digits" points=1
 (x_train, y_train), (x_test, y_test) = digits()
 predictions, thresholds = step_digits(x_train, y_train, x_test)
 accuracy = np.mean(predictions == y_test)

@@ -508,133 +508,121 @@ def logarithm_of_zero(x, y, w1, b1, w2, b2):
         return -np.log(p[np.arange(len(x)), y]).mean(), *gradients
 
 
-# --- 7. Step -------------------------------------------------------------------------------------
+# --- 7. hard_step --------------------------------------------------------------------------------
 
 
-class _Base(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, input, width):
-        ctx.save_for_backward(input)
-        ctx.width = width
-        return (input > 0).to(input.dtype)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * (input.abs() < ctx.width) / (2 * ctx.width), None
+def _forward(ctx, input, width):
+    ctx.save_for_backward(input)
+    ctx.width = width
+    return (input > 0).to(input.dtype)
 
 
-@misconception("Step")
-class TrueSlope(_Base):
+def _backward(ctx, g):
+    (input,) = ctx.saved_tensors
+    return g * (input.abs() < ctx.width) / (2 * ctx.width), None
+
+
+def _apply(input, width, forward=_forward, backward=_backward):
+    """A Function of these two methods, applied."""
+    methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return type("Step", (torch.autograd.Function,), methods).apply(input, width)
+
+
+@misconception("hard_step")
+def true_slope(input, width):
     """Forward it is right. Backward you pass the true slope of a step, which is zero. That is
     honest, and nothing is ever learned from it: here we want the slope of the ramp."""
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return torch.zeros_like(grad_output), None
+    return _apply(input, width, backward=lambda ctx, g: (torch.zeros_like(g), None))
 
 
-@misconception("Step")
-class StraightThrough(_Base):
+@misconception("hard_step")
+def straight_through(input, width):
     """Forward it is right. Backward you pass everything straight through. The ramp passes nothing
     outside of its corners, and inside less the wider it is."""
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output, None
+    return _apply(input, width, backward=lambda ctx, g: (g, None))
 
 
-@misconception("Step")
-class InsideUnscaled(_Base):
+@misconception("hard_step")
+def inside_unscaled(input, width):
     """Almost: the right places pass a gradient, but it is not multiplied by the slope of the ramp,
     which rises by 1 over a length of 2 w."""
 
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * (input.abs() < ctx.width), None
+    def backward(ctx, g):
+        return g * (ctx.saved_tensors[0].abs() < ctx.width), None
+
+    return _apply(input, width, backward=backward)
 
 
-@misconception("Step")
-class HalfTheLength(_Base):
+@misconception("hard_step")
+def half_the_length(input, width):
     """Your slope is twice too steep. From -w to +w the length of the ramp is 2 w."""
 
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * (input.abs() < ctx.width) / ctx.width, None
+    def backward(ctx, g):
+        return g * (ctx.saved_tensors[0].abs() < ctx.width) / ctx.width, None
+
+    return _apply(input, width, backward=backward)
 
 
-@misconception("Step")
-class SlopeEverywhere(_Base):
+@misconception("hard_step")
+def slope_everywhere(input, width):
     """Right inside the ramp. Outside it is flat: there nothing passes."""
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output / (2 * ctx.width), None
+    return _apply(input, width, backward=lambda ctx, g: (g / (2 * ctx.width), None))
 
 
-@misconception("Step")
-class ArrivalForgotten(_Base):
+@misconception("hard_step")
+def arrival_forgotten(input, width):
     """You return the slope of the ramp. The gradient of the input is that times what arrives,
     grad_output."""
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return (input.abs() < ctx.width).to(input.dtype) / (2 * ctx.width), None
+    return _apply(input, width, backward=lambda ctx, g: _backward(ctx, torch.ones_like(g)))
 
 
-@misconception("Step")
-class MaskFromTheGradient(_Base):
+@misconception("hard_step")
+def mask_from_the_gradient(input, width):
     """You ask whether the *gradient* lies within the ramp. Where the unit stood on the ramp depends
     on its input, which forward has to save."""
 
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output * (grad_output.abs() < ctx.width) / (2 * ctx.width), None
+    def backward(ctx, g):
+        return g * (g.abs() < ctx.width) / (2 * ctx.width), None
+
+    return _apply(input, width, backward=backward)
 
 
-@misconception("Step")
-class RampForward(_Base):
+@misconception("hard_step")
+def ramp_forward(input, width):
     """Your gradients are right, but your forward gives the ramp itself. The lie is for the way back
     only: forward, a unit is on or off."""
 
-    @staticmethod
     def forward(ctx, input, width):
-        ctx.save_for_backward(input)
-        ctx.width = width
+        _forward(ctx, input, width)
         return ((input + width) / (2 * width)).clamp(0, 1)
 
+    return _apply(input, width, forward)
 
-@misconception("Step")
-class OnAtZero(_Base):
+
+@misconception("hard_step")
+def on_at_zero(input, width):
     """Your gradients are right. At exactly 0 the step is still off; look at your >=."""
 
-    @staticmethod
     def forward(ctx, input, width):
-        ctx.save_for_backward(input)
-        ctx.width = width
+        _forward(ctx, input, width)
         return (input >= 0).to(input.dtype)
 
+    return _apply(input, width, forward)
 
-@misconception("Step")
-class OpenCorners(_Base):
+
+@misconception("hard_step")
+def open_corners(input, width):
     """Right, except exactly at the corners, where |x| equals w. The task lets nothing pass
     there."""
 
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * (input.abs() <= ctx.width) / (2 * ctx.width), None
+    def backward(ctx, g):
+        return g * (ctx.saved_tensors[0].abs() <= ctx.width) / (2 * ctx.width), None
+
+    return _apply(input, width, backward=backward)
 
 
-@misconception("Step")
-class OneGradientOnly(_Base):
+@misconception("hard_step")
+def one_gradient_only(input, width):
     """PyTorch wants one gradient for each argument of forward, and yours returns one for two. Give
     None for width."""
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * (input.abs() < ctx.width) / (2 * ctx.width)
+    return _apply(input, width, backward=lambda ctx, g: _backward(ctx, g)[0])
