@@ -145,6 +145,8 @@ def row(assignment, student, entry, notebook, *, problem=None, notes=(), is_here
             messages.append(part.told.split("\n")[0])
         elif part.error in _TIMED_OUT:
             messages.append(f"test-{part.id} ran out of time")
+    if told := _measured(notebook).get("problem"):  # it was run twice, or stopped
+        messages.append(inert.text(told))
     if made.late:
         messages.append(f"late: {convert.number(made.late)} points taken off")
     if problem:
