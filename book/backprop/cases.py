@@ -3,6 +3,8 @@
 from itertools import pairwise
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from book.op import Case, Op
 
@@ -61,9 +63,13 @@ def _network(rng, *sizes, batch=5):
     return tuple(arrays)
 
 
+def _narrowing(features):
+    """The sizes of a network for so many features: half as many units, a quarter, ten."""
+    return features, features // 2 + 4, features // 4 + 4, 10
+
+
 def _mlp_sample(rng, shape):
-    batch, features = shape[0], shape[-1]
-    return Case("two layers", _network(rng, features, 8, 3, batch=batch))
+    return Case("three layers", _network(rng, *_narrowing(shape[-1]), batch=shape[0]))
 
 
 def _mlp_cases(rng):
@@ -79,8 +85,63 @@ def _mlp_cases(rng):
     yield Case("complex numbers", (good[0] + 1j, *good[1:]), raises=TypeError)
 
 
+def _scores(input, parameters):
+    for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
+        input = functional.linear(input, weight, bias).relu()
+    return functional.linear(input, *parameters[-2:])
+
+
+@torch.enable_grad()
+def _autograd_torch(grad_output, input, *parameters):
+    leaves = [tensor.detach().requires_grad_() for tensor in (input, *parameters)]
+    return torch.autograd.grad(_scores(leaves[0], leaves[1:]), leaves, grad_output)
+
+
+@torch.enable_grad()
+def _sgd_torch(input, target, lr, *parameters):
+    parameters = [torch.nn.Parameter(tensor.detach().clone()) for tensor in parameters]
+    optimizer = torch.optim.SGD(parameters, lr)
+    loss = functional.cross_entropy(_scores(input.detach(), parameters), target)
+    loss.backward()
+    optimizer.step()
+    return (loss.detach(), *(tensor.detach() for tensor in parameters))
+
+
+def _step(rng, *sizes, batch=5, lr=0.5):
+    _, input, *parameters = _network(rng, *sizes, batch=batch)
+    return input, rng.integers(0, sizes[-1], batch), lr, *parameters
+
+
+def _step_sample(rng, shape):
+    batch = max(shape[0], 1)
+    return Case("three layers", _step(rng, *_narrowing(shape[-1]), batch=batch))
+
+
+def _step_cases(rng):
+    yield _step_sample(rng, (5, 4))
+    yield Case("one layer, a small step", _step(rng, 4, 3, lr=0.01))
+    yield Case("four layers", _step(rng, 6, 5, 7, 4, 2))
+    yield Case("one sample", _step(rng, 3, 4, 3, batch=1))
+    input, target, lr, *parameters = _step(rng, 2, 3)
+    yield Case("scores in the thousands", (1000.0 * input, target, lr, *parameters))
+    yield Case("a class too many", (input, target + 3, lr, *parameters), raises=ValueError)
+    yield Case("classes as numbers", (input, target * 1.0, lr, *parameters), raises=TypeError)
+    yield Case("a target is missing", (input, target[1:], lr, *parameters), raises=ValueError)
+    yield Case("nothing to learn from", (input[:0], target[:0], lr, *parameters), raises=ValueError)
+    yield Case("no step", (input, target, 0.0, *parameters), raises=ValueError)
+    yield Case("a bias is missing", (input, target, lr, *parameters[:-1]), raises=ValueError)
+    yield Case("complex numbers", (input + 1j, target, lr, *parameters), raises=TypeError)
+
+
 OPS = [
     Op("numerical_gradient", _numerical_sample, _numerical_cases),
     Op("gradcheck", _gradcheck_sample, _gradcheck_cases),
-    Op("mlp_backward", _mlp_sample, _mlp_cases, min_ndim=2, bench_shape=(1024, 784)),
-]
+    Op(
+        "mlp_backward", _mlp_sample, _mlp_cases, (_autograd_torch,),
+        min_ndim=2, bench_shape=(128, 784),
+    ),
+    Op(
+        "training_step", _step_sample, _step_cases, (_sgd_torch,),
+        min_ndim=2, bench_shape=(128, 784),
+    ),
+]  # fmt: skip

@@ -23,9 +23,7 @@ class Tensor:
     Source: Linnainmaa 1970; documents 001, 002 and 004.
     """
 
-    __array_ufunc__ = (
-        None  # so that `array * tensor` comes here, and not to NumPy element by element
-    )
+    __array_ufunc__ = None  # so that `array * tensor` comes here, not to NumPy entry by entry
 
     def __init__(self, data, requires_grad=False):
         self.data = _real(data)
@@ -108,7 +106,6 @@ class Tensor:
 
     def __matmul__(self, other):
         other = _tensor(other)
-        shape = (self.data @ other.data).shape
         # A vector is a matrix of one row on the left, of one column on the right.
         a = self.reshape(1, -1) if self.data.ndim == 1 else self
         b = other.reshape(-1, 1) if other.data.ndim == 1 else other
@@ -117,6 +114,8 @@ class Tensor:
             (a, lambda g: g @ np.swapaxes(b.data, -1, -2)),
             (b, lambda g: np.swapaxes(a.data, -1, -2) @ g),
         )  # fmt: skip
+        *batch, rows, columns = product.shape
+        shape = (*batch, *[rows] * (self.data.ndim > 1), *[columns] * (other.data.ndim > 1))
         return product if product.shape == shape else product.reshape(shape)
 
     def __neg__(self):
@@ -258,6 +257,8 @@ def _restore(gradient, dim, keepdim):
 
 def _unbroadcast(gradient, shape):
     """The gradient of an input that was broadcast from `shape`: sum over its copies."""
+    if gradient.shape == shape:
+        return gradient
     extra = gradient.ndim - len(shape)
     gradient = gradient.sum(axis=tuple(range(extra)))
     stretched = tuple(d for d, size in enumerate(shape) if size == 1 and gradient.shape[d] != 1)

@@ -1,10 +1,11 @@
 """Backpropagation in PyTorch: its own tensors and autograd, checked and spelled out."""
 
 import torch
+from torch import nn
 
 from book.backprop.drawing import graph
 
-__all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "graph"]
+__all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "training_step", "graph"]
 
 
 class Tensor(torch.Tensor):
@@ -113,6 +114,68 @@ def mlp_backward(grad_output, input, *parameters):
         if given is not input:
             delta = delta * (given > 0)
     return (delta, *gradients)
+
+
+class CrossEntropy(torch.autograd.Function):
+    """Softmax and cross-entropy as one operation with a rule of its own: (p - [k = y]) / N."""
+
+    @staticmethod
+    def forward(ctx, scores, target):
+        log_p = scores.log_softmax(1)
+        ctx.save_for_backward(log_p, target)
+        return -log_p.gather(1, target[:, None]).mean()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        log_p, target = ctx.saved_tensors
+        blame = log_p.exp() - nn.functional.one_hot(target, log_p.shape[1])
+        return grad_output * blame / len(target), None
+
+
+@torch.enable_grad()
+def training_step(input, target, lr, *parameters):
+    """One step of gradient descent; in practice `nn.CrossEntropyLoss` and `torch.optim.SGD`.
+
+    Shapes: input (N, D), N at least 1; target (N,), integers from 0 to K - 1; lr a number;
+    parameters weight1 (H1, D), bias1 (H1,), …, the last with K units. Returns the loss before the
+    step, then each parameter after it, as a new tensor.
+    Raises: TypeError if a tensor is not floating point, or target not of integers; ValueError if
+    shapes do not fit one another, a class does not exist or lr is not above 0.
+    """
+    input = _real(input).detach()
+    parameters = [_real(tensor).detach().requires_grad_() for tensor in parameters]
+    layers = _layers(input, parameters)
+    _check_classes(target, input, layers, lr)
+    scores = input
+    for number, (weight, bias) in enumerate(layers, start=1):
+        z = torch.addmm(bias, scores, weight.T)
+        scores = z.relu() if number < len(layers) else z
+    loss = CrossEntropy.apply(scores, target)
+    gradients = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        return (
+            loss.detach(),
+            *(tensor - lr * grad for tensor, grad in zip(parameters, gradients, strict=True)),
+        )
+
+
+def _check_classes(target, input, layers, lr):
+    """TypeError or ValueError unless there is a class for each input."""
+    if not lr > 0:
+        raise ValueError(f"lr: expected a step above 0, got {lr}")
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise TypeError(f"target: expected integers, got {target.dtype}")
+    if target.shape != input.shape[:1] or not len(target):
+        raise ValueError(
+            f"target: expected a class for each of one or more inputs, got the shape "
+            f"{tuple(target.shape)} for {len(input)} inputs"
+        )
+    num_classes = len(layers[-1][1])
+    if not 0 <= target.min() <= target.max() < num_classes:
+        raise ValueError(
+            f"target: expected classes from 0 to {num_classes - 1}, "
+            f"got {target.min()} to {target.max()}"
+        )
 
 
 def _layers(input, parameters):

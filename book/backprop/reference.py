@@ -5,7 +5,7 @@ import numpy as np
 from book.backprop.drawing import graph
 from book.backprop.engine import Tensor
 
-__all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "graph"]
+__all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "training_step", "graph"]
 
 
 def _real(values, name="input"):
@@ -115,6 +115,65 @@ def mlp_backward(grad_output, input, *parameters):
         if given is not input:
             delta = delta * (given > 0)
     return (delta, *gradients)
+
+
+def cross_entropy(scores, target):
+    """Softmax and cross-entropy as one operation of the engine: its rule is (p - [k = y]) / N."""
+    rows = np.arange(len(target))
+    shifted = scores.data - scores.data.max(axis=1, keepdims=True)  # no exponential overflows
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    blame = np.exp(log_p)
+    blame[rows, target] -= 1.0
+    loss = -log_p[rows, target].mean()
+    return Tensor._result("cross-entropy", loss, (scores, lambda g: g * blame / len(target)))
+
+
+def training_step(input, target, lr, *parameters):
+    r"""One step of gradient descent for a classifier: linear, ReLU, …, linear, cross-entropy.
+
+    With the scores $s$ of the last layer,
+    $L = \frac1N \sum_n (\log \sum_k e^{s_{nk}} - s_{n, y_n})$ and
+    $w \leftarrow w - \eta\, \partial L/\partial w$ for every parameter; the engine finds the
+    gradients.
+
+    Shapes: input (N, D), N at least 1; target (N,), the right classes, integers from 0 to K - 1; lr
+    a number; parameters weight1 (H1, D), bias1 (H1,), …, the last with K units. Returns the loss
+    before the step, then each parameter after it, as a new array.
+    Raises: TypeError if an array is not real, or target not of integers; ValueError if shapes do
+    not fit one another, a class does not exist or lr is not above 0.
+    Source: documents 001 and 004, gradient descent.
+    """
+    input = _real(input)
+    layers = _layers(input, parameters)
+    target = _classes(target, input, layers, lr)
+    layers = [[Tensor(array, requires_grad=True) for array in layer] for layer in layers]
+    scores = input
+    for number, (weight, bias) in enumerate(layers, start=1):
+        z = scores @ weight.T + bias
+        scores = z.relu() if number < len(layers) else z
+    loss = cross_entropy(scores, target)
+    loss.backward()
+    return (loss.data, *(tensor.data - lr * tensor.grad for layer in layers for tensor in layer))
+
+
+def _classes(target, input, layers, lr):
+    """The classes as an array; TypeError or ValueError unless there is one for each input."""
+    if not lr > 0:
+        raise ValueError(f"lr: expected a step above 0, got {lr}")
+    target, num_classes = np.asarray(target), len(layers[-1][1])
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"target: expected integers, got an array of dtype {target.dtype}")
+    if target.shape != (len(input),) or not target.size:
+        raise ValueError(
+            f"target: expected a class for each of one or more inputs, got the shape "
+            f"{target.shape} for {len(input)} inputs"
+        )
+    if target.min() < 0 or target.max() >= num_classes:
+        raise ValueError(
+            f"target: expected classes from 0 to {num_classes - 1}, "
+            f"got {target.min()} to {target.max()}"
+        )
+    return target
 
 
 def _layers(input, parameters):

@@ -14,7 +14,15 @@ from sklearn.datasets import load_digits
 
 from book.backprop import pytorch
 from book.backprop.engine import in_order
-from book.backprop.reference import Tensor, gradcheck, graph, mlp_backward, numerical_gradient
+from book.backprop.reference import (
+    Tensor,
+    cross_entropy,
+    gradcheck,
+    graph,
+    mlp_backward,
+    numerical_gradient,
+    training_step,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -261,6 +269,38 @@ def test_the_engine_learns_the_digits_step_by_step_as_pytorch_does():
                 tensor -= 0.5 * tensor.grad
                 tensor.grad = None
     assert np.mean(scores.data.argmax(1) == y) > 0.93
+
+
+def test_softmax_and_cross_entropy_as_one_operation_have_the_gradient_of_their_steps():
+    rng = np.random.default_rng(0)
+    scores, target = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+    assert gradcheck(lambda scores: cross_entropy(scores, target), scores)
+    tensor = torch.tensor(scores, requires_grad=True)
+    classes = torch.tensor(target)
+    assert torch.autograd.gradcheck(pytorch.CrossEntropy.apply, (tensor, classes))
+    agree(
+        lambda scores: (
+            cross_entropy(scores, target)
+            if isinstance(scores, Tensor)
+            else torch.nn.functional.cross_entropy(scores, classes)
+        ),
+        1000.0 * scores,
+    )
+
+
+def test_a_network_of_one_step_and_the_walk_by_hand_agree():
+    """What training_step moves is lr times what mlp_backward finds."""
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(6, 4)), rng.integers(0, 3, 6)
+    parameters = [rng.normal(size=shape) for shape in ((5, 4), 5, (3, 5), 3)]
+    scores = Tensor(np.maximum(x @ parameters[0].T + parameters[1], 0.0) @ parameters[2].T, True)
+    loss = cross_entropy(scores + parameters[3], target)
+    loss.backward()
+    _, *gradients = mlp_backward(scores.grad, x, *parameters)
+    found, *moved = training_step(x, target, 0.1, *parameters)
+    assert found == pytest.approx(loss.item())
+    for before, after, gradient in zip(parameters, moved, gradients, strict=True):
+        np.testing.assert_allclose(after, before - 0.1 * gradient, **EXACT)
 
 
 def test_graph_draws_a_box_for_each_tensor_and_refuses_what_is_none():
