@@ -68,7 +68,7 @@ def blueprint(master, files, *, seed, timeout=None):
         imports=allowed,
         stubs=frozenset().union(*map(bound_names, answers)),
         classes=frozenset().union(*(class_names(c["source"]) for c in cells if not is_test(c))),
-        flavour="torch" if allowed is None or _allows("torch", allowed) else "numpy",
+        flavour=imports.flavour(allowed),
         tests={c["metadata"]["nbgrader"]["grade_id"]: c["source"] for c in cells if is_test(c)},
     )
 
@@ -122,7 +122,3 @@ def _parse(code):
         return ast.parse(TransformerManager().transform_cell(code))
     except (SyntaxError, ValueError, RecursionError):
         return ast.Module([], [])
-
-
-def _allows(module, allowed):
-    return not imports.forbidden(f"import {module}", allowed)

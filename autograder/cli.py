@@ -1,7 +1,9 @@
 """The command line: `autograder release | solved | grade | validate | doctor`."""
 
+import contextlib
 import functools
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,10 @@ from rich.table import Table
 
 from autograder import project
 from autograder.errors import AssignmentError, UsageError
+
+# Reading a notebook imports jsonschema, which would compile a grammar of international addresses:
+# a second for each command, and nothing here asks for it. It does without where there is none.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -167,8 +173,6 @@ def grade(
         autograder grade relu --submissions handed-in --output grades/relu --scheduler tcp://head:8786
         --db postgresql://grader@db/course
     """
-    from autograder import grade as grading
-
     root = project.find_root(root)
     where = TextColumn(f"grading {_workers(executor, workers, scheduler)}", markup=False)
     columns = where, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -179,22 +183,26 @@ def grade(
         bar.start()  # not before: wrong use is told without a bar
         bar.update(task, completed=done, total=total, description=text)
 
+    here = executor == "sandbox" and scheduler is None
     try:
-        result = grading.grade(
-            root,
-            assignment,
-            submissions,
-            output,
-            progress=progress,
-            workers=workers,
-            scheduler=scheduler,
-            db=db,
-            executor=executor,
-            unsafe=unsafe,
-            force=force,
-            seed=seed,
-            timeout=timeout,
-        )
+        with _warmed(root, assignment) if here else contextlib.nullcontext():
+            from autograder import grade as grading
+
+            result = grading.grade(
+                root,
+                assignment,
+                submissions,
+                output,
+                progress=progress,
+                workers=workers,
+                scheduler=scheduler,
+                db=db,
+                executor=executor,
+                unsafe=unsafe,
+                force=force,
+                seed=seed,
+                timeout=timeout,
+            )
     finally:
         if bar.live.is_started:
             bar.stop()
@@ -257,6 +265,14 @@ def _workers(executor, workers, scheduler):
     if scheduler:
         return f"on {scheduler}"
     return f"{workers or len(os.sched_getaffinity(0))} at a time"
+
+
+def _warmed(root, name):
+    """Start the processes that will run the submissions, while the rest is imported and read."""
+    from autograder import imports, pool, source
+
+    allowed = source.read(project.source_path(root, name)).imports
+    return pool.warmed(imports.flavour(allowed))
 
 
 def _print_result(result, assignment):

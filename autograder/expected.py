@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autograder import calls, checks, misconceptions, source
 from autograder.errors import AssignmentError
+from autograder.regions import HIDDEN, regions
 from autograder.values import encode
 
 _WIDTH = 100
@@ -81,7 +82,7 @@ def _run(assignment):
     for cell in assignment.cells:
         if cell.type != "code" or cell.mark == "manual":
             continue
-        code = source.regions(cell.source, source.HIDDEN)[0] if cell.mark == "test" else cell.source
+        code = regions(cell.source, HIDDEN)[0] if cell.mark == "test" else cell.source
         result = shell.run_cell(code)
         if error := result.error_before_exec or result.error_in_exec:
             raise AssignmentError(

@@ -1,4 +1,4 @@
-"""What runs submissions on one machine: two zygotes, and a pair of processes a submission."""
+"""What runs submissions on one machine: warmed zygotes, and a pair of processes a submission."""
 
 import contextlib
 import fcntl
@@ -59,30 +59,32 @@ class Closing(Exception):
 
 
 class Host:
-    """Runs submissions, from any number of threads; its zygotes start with the first.
+    """Runs submissions, from any number of threads; its zygotes start with the first."""
 
-    layer : of the sandbox, as `sandbox.choose` gives it.
-    """
-
-    def __init__(self, layer):
-        self._layer = layer
-        self._zygotes = {}
+    def __init__(self):
+        self._roots, self._zygotes = {}, {}
         self._lock = threading.Lock()
         self.closing = threading.Event()
-        # A process dies with the thread that started it, so one thread starts all zygotes.
+        # A process dies with the thread that started it, so one thread starts all roots.
         self._starter = ThreadPoolExecutor(1, "zygotes")
         self.folder, self._folder_lock = _own_folder()
 
-    def run(self, text):
+    def warm(self, flavour):
+        """Let the root of this flavour start, which imports what all notebooks may."""
+        with self._lock:
+            self._root(flavour)
+
+    def run(self, text, layer):
         """Run the job in `text` (JSON); return (Result, whether to run it once more, alone).
 
+        layer : of the sandbox, as `sandbox.choose` gives it.
         Raises: Closing when `close` is called meanwhile; RuntimeError where no zygote can start or
         no student process can be confined: then there is nothing to run on.
         """
         for _ in range(_TRIES):
             if self.closing.is_set():
                 raise Closing
-            submission = _Submission(self, text)
+            submission = _Submission(self, text, layer)
             try:
                 with submission:
                     return submission.run()
@@ -97,80 +99,110 @@ class Host:
         problem = f"The grader's own processes were killed {_TRIES} times while this ran."
         return Result(submission.student, problem=problem), False
 
-    def zygote(self, entry, flavour, modules):
+    def zygote(self, entry, flavour, modules, layer):
         """The living zygote for this kind of child; a new one if need be."""
-        key = entry, flavour, tuple(modules)
+        key = entry, flavour, tuple(modules), layer
         with self._lock:
             if self.closing.is_set():
                 raise Closing
             if key not in self._zygotes or self._zygotes[key].lost:
-                options = {
-                    "entry": entry,
-                    "flavour": flavour,
-                    "modules": modules,
-                    "layer": self._layer,
-                    "parent": os.getpid(),
-                }
-                self._zygotes[key] = self._starter.submit(Zygote, options).result()
+                request = {"entry": entry, "modules": modules, "layer": layer}
+                self._zygotes[key] = self._root(flavour).grow(request)
             return self._zygotes[key]
+
+    def _root(self, flavour):
+        if flavour not in self._roots or self._roots[flavour].lost:
+            self._roots[flavour] = self._starter.submit(_start_root, flavour).result()
+        return self._roots[flavour]
 
     def close(self):
         """End all processes and remove all files; submissions that still run end with Closing."""
         self.closing.set()
         with self._lock:
-            for zygote in self._zygotes.values():
+            for zygote in (*self._roots.values(), *self._zygotes.values()):
                 zygote.close()
+            self._roots.clear()
             self._zygotes.clear()
         self._starter.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._folder_lock)
 
 
+def _start_root(flavour):
+    """The first zygote of a flavour, as a process of its own."""
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    options = json.dumps({"flavour": flavour, "parent": os.getpid()})
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _START, str(theirs.fileno()), options, _PACKAGE_FOLDER],
+            env=_ENVIRONMENT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is for the supervisor alone
+        )
+
+    def end():
+        with contextlib.suppress(OSError, sandbox.SandboxError):
+            sandbox.kill(process.pid)
+        process.kill()
+        process.wait()
+
+    return Zygote(control, end)
+
+
 class Zygote:
-    """The process of `autograder.warm`, seen from here."""
+    """A warmed process of `autograder.warm`, seen from here.
 
-    def __init__(self, options):
-        self.lost = False
-        self._ready = False
-        self._lock = threading.Lock()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control : the socket for requests.
+    end : a function that makes sure that the process and all below it are dead.
+    root : the zygote that forks it; None for a root.
+    """
+
+    def __init__(self, control, end, root=None):
+        self._control, self._end, self._root = control, end, root
+        self.lost = self._ready = self._closed = False
+        self._warming, self._closing = threading.Lock(), threading.Lock()
+
+    def grow(self, request):
+        """A zygote that this one, a root, forks when it is ready. Raises: Lost."""
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, str(theirs.fileno()), json.dumps(options),
-                 _PACKAGE_FOLDER],
-                env=_ENVIRONMENT,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )  # fmt: skip
+            child = self._request(request, theirs.fileno())
 
-    @property
-    def pid(self):
-        return self._process.pid
+        def end():
+            with child.replies, contextlib.suppress(Lost):
+                child.wait_for_pid()
+                child.end()
+
+        return Zygote(control, end, self)
 
     def fork(self, request, source, extra):
         """A new child; `source` and `extra` are descriptors, see autograder/warm.py.
 
         Raises: Lost.
         """
+        child = self._request(request, source, extra)
+        try:
+            child.wait_for_pid()
+        except BaseException:
+            child.replies.close()
+            raise
+        return child
+
+    def _request(self, request, *descriptors):
+        """What will become a child. Raises: Lost."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
                 message = json.dumps(request).encode()
-                socket.send_fds(self._control, [message], [theirs.fileno(), source, extra])
-            child = Child(self, ours)
-            while child.pid is None:
-                child.hear(_ANSWER)
-            return child
+                socket.send_fds(self._control, [message], [theirs.fileno(), *descriptors])
         except OSError:
             ours.close()
             raise self.give_up() from None
-        except BaseException:
-            ours.close()
-            raise
+        return Child(self, ours)
 
     def give_up(self):
         """Make sure that the process is dead; return the error to raise."""
@@ -179,15 +211,17 @@ class Zygote:
         return Lost()
 
     def close(self):
-        with contextlib.suppress(OSError, sandbox.SandboxError):
-            sandbox.kill(self._process.pid)
-        self._process.kill()
-        self._process.wait()
-        self._control.close()
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._end()
+                self._control.close()
 
     def wait_until_ready(self):
         """Raises: Lost; RuntimeError where it could not start."""
-        with self._lock:
+        if self._root is not None:
+            self._root.wait_until_ready()
+        with self._warming:
             if self._ready or self.lost:
                 return
             self._control.settimeout(_WARMING)
@@ -240,17 +274,20 @@ class Child:
         else:
             self.pid = message["pid"]
 
+    def wait_for_pid(self):
+        while self.pid is None:
+            self.hear(_ANSWER)
+
     def wait(self, seconds):
         """Whether it ended by itself within this time."""
         deadline = time.monotonic() + seconds
-        while self.exit is None and (left := deadline - time.monotonic()) > 0:
-            if wait([self.replies], left):
-                self.hear()
+        while self.exit is None and wait([self.replies], max(0, deadline - time.monotonic())):
+            self.hear()
         return self.exit is not None
 
     def end(self):
         """Kill it and all that it started, and wait until the zygote says so."""
-        if self.exit is None:
+        if not self.wait(0):  # what has ended already may have left its number to another
             self.killed = True
             try:
                 sandbox.kill(self.pid)
@@ -263,10 +300,10 @@ class Child:
 class _Submission:
     """One run of a job: a proctor, and one student process after another."""
 
-    def __init__(self, host, text):
+    def __init__(self, host, text, layer):
         job = json.loads(text)
         self.student, self.limits = job["student"], sandbox.Limits.from_dict(job["limits"])
-        self._host, self._text = host, text
+        self._host, self._text, self._layer = host, text, layer
         self._modules = sorted(job["imports"] or [])
         self._flavour = job["flavour"]
         self._tests_modules = sorted({*self._modules, *_imported_by_instructor(job)})
@@ -299,8 +336,8 @@ class _Submission:
         """(Result, whether to run it once more, alone). Raises: Lost, Closing."""
         # Both warm up at the same time, and before the clock runs.
         zygotes = [
-            self._host.zygote("student", self._flavour, self._modules),
-            self._host.zygote("proctor", self._flavour, self._tests_modules),
+            self._zygote("student", self._modules),
+            self._zygote("proctor", self._tests_modules),
         ]
         for zygote in zygotes:
             zygote.wait_until_ready()
@@ -324,8 +361,11 @@ class _Submission:
             writer.write(text)
         return file
 
+    def _zygote(self, entry, modules):
+        return self._host.zygote(entry, self._flavour, modules, self._layer)
+
     def _add_student(self):
-        zygote = self._host.zygote("student", self._flavour, self._modules)
+        zygote = self._zygote("student", self._modules)
         ours, theirs = socket.socketpair()
         self._socket = ours
         with theirs:

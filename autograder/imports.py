@@ -39,6 +39,11 @@ def forbidden(code, allowed):
     ]
 
 
+def flavour(allowed):
+    """What notebooks with these allowed imports (None: all) run on: "torch" or "numpy" alone."""
+    return "numpy" if allowed is not None and forbidden("import torch", allowed) else "torch"
+
+
 def explain(module, where, allowed):
     """The sentence for a student who imported something else."""
     return (

@@ -10,8 +10,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
 from autograder import feedback, report
 from autograder.project import write_atomically
@@ -320,9 +322,6 @@ def _short(title, width=28):
 
 def _figure(height, columns=1):
     """A figure and its axes in the look of the book, without pyplot's global state."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10}):
         figure = Figure(figsize=(7.2, height), layout="constrained", facecolor="none")
         axes = figure.subplots(1, columns, sharey=columns > 1)
@@ -335,8 +334,6 @@ def _figure(height, columns=1):
 
 def _svg(figure, label, titles):
     """The figure as SVG for a page: text stays text, tooltips are titles, the same bytes always."""
-    import matplotlib as mpl
-
     file = io.StringIO()
     look = {"svg.hashsalt": label, "svg.fonttype": "none", "font.family": "sans-serif"}
     with mpl.rc_context(look):

@@ -8,7 +8,7 @@ import ast
 import contextlib
 import json
 
-from autograder.source import HIDDEN, SOLUTION, regions
+from autograder.regions import HIDDEN, SOLUTION, regions
 
 _SHORTEST = 12
 

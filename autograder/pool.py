@@ -31,10 +31,24 @@ def run_job(text, layer):
         if not _open:
             raise Closing
         if _host is None:
-            _host = Host(layer)
+            _host = Host()
         host = _host
-    result, again = host.run(text)
+    result, again = host.run(text, layer)
     return json.dumps({"result": result.to_json(), "again": again})
+
+
+@contextlib.contextmanager
+def warmed(flavour):
+    """Let this process's host start now, so that it imports what jobs need while others prepare."""
+    global _host
+    open_host()
+    with _host_lock:
+        _host = _host or Host()
+        _host.warm(flavour)
+    try:
+        yield
+    finally:
+        close_host()
 
 
 def open_host():

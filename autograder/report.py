@@ -13,7 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-from autograder import checks, convert, course, inert, source
+from autograder import checks, convert, course, inert
+from autograder.regions import HIDDEN, regions
 
 GRADED, MANUAL, FAILED = "graded", "needs manual grade", "not graded"
 _MESSAGE = 4_000  # characters of a test's message that are kept
@@ -241,12 +242,12 @@ def grade_id(cell):
 
 def visible(cell):
     """The source of a cell without hidden tests; what is begun and not ended is hidden, too."""
-    return source.regions(cell.source, source.HIDDEN)[0]
+    return regions(cell.source, HIDDEN)[0]
 
 
 def without_hidden(text, cell):
     """`text`, as a traceback, without the lines that quote hidden tests of the cell."""
-    hidden = source.regions(cell.source, source.HIDDEN)[1]
+    hidden = regions(cell.source, HIDDEN)[1]
     lines = {line.strip() for line in hidden.split("\n")} - {""}
     if not lines:
         return text
@@ -255,7 +256,7 @@ def without_hidden(text, cell):
     def is_hidden(shown):
         numbered = _NUMBERED.match(shown)
         bare = (numbered[1] if numbered else shown).strip()
-        marker = f"BEGIN {source.HIDDEN}" in shown or f"END {source.HIDDEN}" in shown
+        marker = f"BEGIN {HIDDEN}" in shown or f"END {HIDDEN}" in shown
         return bare in lines or marker or any(line in shown for line in long)
 
     return "\n".join(line for line in text.split("\n") if not is_hidden(inert.text(line)))
@@ -302,7 +303,7 @@ def _parts(assignment, entry, notebook):
         part.manual = cell.metadata.nbgrader.get("solution", False)
         part.seconds = _number_or_none(verdicts.get(name, {}).get("seconds"))
         if not part.manual:
-            part.hidden = f"BEGIN {source.HIDDEN}" in cell.source
+            part.hidden = f"BEGIN {HIDDEN}" in cell.source
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     _explain(part, cell, output)

@@ -17,6 +17,7 @@ import jupytext
 import yaml
 
 from autograder.errors import AssignmentError
+from autograder.regions import HIDDEN, SOLUTION
 
 # What each mark needs beside itself, and on which type of cell it may stand.
 MARKS = {
@@ -26,7 +27,6 @@ MARKS = {
     "test": ({"points"}, {"code"}),
     "manual": ({"points", "minutes"}, {"markdown", "code"}),
 }
-SOLUTION, HIDDEN = "SOLUTION", "HIDDEN TESTS"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 _CELL_LINE = re.compile(r"^#\s*%%")
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
@@ -97,17 +97,6 @@ def read(path):
     _find_tasks(assignment)
     _check(assignment)
     return assignment
-
-
-def regions(source, kind):
-    """The lines of a cell outside and inside its `### BEGIN kind` … `### END kind` regions."""
-    outside, inside, within = [], [], False
-    for line in source.split("\n"):
-        if f"BEGIN {kind}" in line or f"END {kind}" in line:
-            within = f"BEGIN {kind}" in line
-        else:
-            (inside if within else outside).append(line)
-    return "\n".join(outside), "\n".join(inside)
 
 
 def _split_front_matter(text, path):

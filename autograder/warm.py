@@ -1,18 +1,24 @@
-"""A warmed process (zygote) that forks a child for each request: imports are paid once.
+"""Warmed processes (zygotes) that fork a child for each request: imports are paid once.
 
     python -m autograder.warm FD OPTIONS-JSON
 
-FD is a SOCK_SEQPACKET socket to the supervisor. OPTIONS has `entry` ("student" or "proctor"),
-`flavour` ("numpy" or "torch"), `modules` to import beforehand, the sandbox's `layer`, and the pid
-of the supervisor as `parent`. The first message out is {"ready": seconds} or {"failed": why}.
+FD is a SOCK_SEQPACKET socket to the supervisor, the zygote's control. OPTIONS has `flavour`
+("numpy" or "torch") and the pid of the supervisor as `parent`. This first zygote, the root, imports
+what all notebooks may, once. Its children are zygotes, too: one forks students, one forks proctors.
 
-A request is {} for a student, {"folder": path} for a proctor, with three descriptors: a socket for
-what there is to say about this child, a file with its input, and what its entry needs besides (a
-student: its socket to the proctor; a proctor: a file for the result). Said are {"pid": n} and, at
-the end, {"exit": status, "peak": bytes, "cpu": seconds}; by the child itself {"failed": why} or, a
-proctor, {"spawn": true}, to which the answer is a student's socket or {"refused": why}.
+The first message out of a control is {"ready": seconds} or {"failed": why}. A request comes with
+descriptors: a socket for what there is to say about this child, and what it needs besides:
 
-This process holds no secret, runs one thread and ends with its supervisor, its children with it.
+    root     {"entry": "student" or "proctor", "modules": to import, "layer": of the sandbox}
+             the control of the new zygote
+    student  {}                a file with its input, its socket to the proctor
+    proctor  {"folder": path}  a file with its input, a file for the result
+
+Said are {"pid": n} and, at the end, {"exit": status, "peak": bytes, "cpu": seconds}; by the child
+itself {"failed": why} or, a proctor, {"spawn": true}, to which the answer is a student's socket or
+{"refused": why}.
+
+A zygote holds no secret, runs one thread and ends with its parent, its children with it.
 """
 
 import base64
@@ -35,7 +41,7 @@ from pathlib import Path
 from autograder import imports, sandbox
 
 _MESSAGE = 65536  # bytes; larger things travel in files
-_PR_SET_PDEATHSIG, _MADV_COLLAPSE = 1, 25
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _MADV_COLLAPSE = 1, 15, 25
 _HUGE_PAGE = 2 << 20  # bytes
 _ALWAYS = (
     *("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.polynomial", "numpy.testing"),
@@ -46,25 +52,39 @@ _PROJECT, _LIBRARY = Path(__file__).resolve().parents[1], "site-packages"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class Root:
+    """Children that are zygotes."""
+
+    def __init__(self, flavour):
+        _import_common(flavour)
+        self._flavour = flavour
+
+    def run(self, request, reply, control):
+        reply.close()
+        make = ENTRIES[request["entry"]]
+        _libc.prctl(_PR_SET_NAME, request["entry"].encode(), 0, 0, 0)
+        _be_zygote(control, lambda: make(self._flavour, request["modules"], request["layer"]))
+
+
 class Student:
     """Children that run a student's cells in the sandbox."""
 
-    def __init__(self, options):
+    def __init__(self, flavour, modules, layer):
         from autograder.student import server, shell
 
-        if options["layer"] not in sandbox.LAYERS:
-            raise ValueError(f"the sandbox has no layer {options['layer']!r}")
+        if layer not in sandbox.LAYERS:
+            raise ValueError(f"the sandbox has no layer {layer!r}")
         self._serve = server.serve
-        self._layer = options["layer"]
+        self._layer = layer
         self._shell = shell.Shell(sandbox.Limits().output)
-        _import_all(options)
-        self._visible, self._hidden = _view(options["modules"], options["flavour"])
+        _import_also(modules)
+        self._visible, self._hidden = _view(modules, flavour)
         _warm(self._shell)
         project = str(Path(__file__).resolve().parents[1])
         sys.path[:] = [path for path in sys.path if path != project]  # it holds the solutions
 
     def run(self, request, reply, source, extra):
-        job = json.load(source)
+        job = json.loads(_content(source))
         limits = sandbox.Limits.from_dict(job["limits"])
         captures = self._shell.open(limits.output)
         sandbox.enter(
@@ -85,14 +105,14 @@ class Student:
 class Proctor:
     """Children that run the tests of a submission; trusted."""
 
-    def __init__(self, options):
+    def __init__(self, flavour, modules, layer):
         from autograder import jobs, proctor
 
         self._jobs, self._proctor = jobs, proctor
-        _import_all(options)
+        _import_also(modules)
 
     def run(self, request, reply, source, extra):
-        job = self._jobs.Job.from_json(source.read())
+        job = self._jobs.Job.from_json(_content(source))
         os.chdir(request["folder"])
         for name, content in job.files.items():
             path = Path(name)
@@ -108,21 +128,27 @@ ENTRIES = {"student": Student, "proctor": Proctor}
 
 
 def main(descriptor, options):
-    """Warm up, then serve requests until the supervisor is gone."""
-    start = time.monotonic()
+    """Be the root until the supervisor is gone."""
     _die_with(options["parent"])
-    control = socket.socket(fileno=descriptor)
+    _be_zygote(descriptor, lambda: Root(options["flavour"]))
+
+
+def _be_zygote(control, make):
+    """Warm up, then serve requests until nobody can make any."""
+    start = time.monotonic()
+    control = socket.socket(fileno=control)
     try:
-        entry = ENTRIES[options["entry"]](options)
+        entry = make()
         if (threads := len(os.listdir("/proc/self/task"))) > 1:
             raise RuntimeError(f"{threads} threads run after the imports; a fork needs one")
-    except BaseException:
+    except Exception:
         _send(control, failed=traceback.format_exc(limit=-5))
         raise SystemExit(1) from None
     gc.collect()
     gc.freeze()  # the collector of a child need not touch, and so copy, what is here
     _libc.malloc_trim(0)
-    _use_huge_pages()
+    if not isinstance(entry, Root):  # its children could no longer do so with what is shared
+        _use_huge_pages()
     _send(control, ready=time.monotonic() - start)
     _Zygote(control, entry).serve()
 
@@ -147,12 +173,12 @@ class _Zygote:
         message, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE, 3)
         if not message:
             return False
-        reply, source, extra = descriptors
+        reply, *others = descriptors
         zygote, pid = os.getpid(), os.fork()
         if pid == 0:
-            self._be_child(zygote, json.loads(message), reply, source, extra)
-        os.close(source)
-        os.close(extra)
+            self._be_child(zygote, json.loads(message), reply, others)
+        for other in others:
+            os.close(other)
         answers = socket.socket(fileno=reply)
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = pid, answers
@@ -173,7 +199,7 @@ class _Zygote:
         )
         answers.close()
 
-    def _be_child(self, zygote, request, reply, source, extra):
+    def _be_child(self, zygote, request, reply, others):
         """Run the entry; never return."""
         status = 1
         try:
@@ -183,9 +209,7 @@ class _Zygote:
             for pidfd, (_, other) in self._children.items():
                 os.close(pidfd)
                 other.close()
-            with open(source, encoding="utf-8") as file:
-                file.seek(0)
-                self._entry.run(request, answers, file, extra)
+            self._entry.run(request, answers, *others)
             status = 0
         except BaseException:
             _send(answers, failed=traceback.format_exc(limit=-5))
@@ -196,6 +220,13 @@ class _Zygote:
 def _send(to, **message):
     with contextlib.suppress(OSError):  # who no longer listens need not know
         to.send(json.dumps(message).encode()[:_MESSAGE])
+
+
+def _content(file):
+    """The text in an open file, from its start; closes it."""
+    with open(file, encoding="utf-8") as reader:
+        reader.seek(0)
+        return reader.read()
 
 
 def _ask_for_student(reply):
@@ -216,12 +247,12 @@ def _die_with(parent):
         os._exit(1)
 
 
-def _import_all(options):
-    """What notebooks import, so that a fork has it."""
+def _import_common(flavour):
+    """Import what all notebooks may, so that a fork has it."""
     import matplotlib
 
     matplotlib.use("agg")
-    if options["flavour"] == "numpy":
+    if flavour == "numpy":
         sys.meta_path.insert(0, _NoTorch())
     else:
         import torch
@@ -230,7 +261,13 @@ def _import_all(options):
         import torch.testing
 
         torch.set_num_threads(1)
-    for module in (*_ALWAYS, *options["modules"]):
+    for module in _ALWAYS:
+        _import(module)
+
+
+def _import_also(modules):
+    """Import what the notebooks of an assignment may."""
+    for module in modules:
         _import(module)
         # What the functions of the project's own modules import when they are called.
         file = getattr(sys.modules.get(module), "__file__", None)

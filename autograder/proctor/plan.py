@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from autograder.source import HIDDEN
+from autograder.regions import HIDDEN
 
 STUDENT, INSTRUCTOR, TEST = "student", "instructor", "test"
 

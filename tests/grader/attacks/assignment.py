@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 
 from autograder import convert, source
+from autograder.regions import HIDDEN, SOLUTION, regions
 
 NAME = "hw1"
 POINTS = {"softmax": 2, "mse_grad": 3, "train_mlp": 5}
@@ -181,9 +182,9 @@ def release(root: Path):
     project = write_project(root, limits=None)
     notebook = convert.convert(source.read(project / "solutions" / NAME / f"{NAME}.py"))
     for cell in notebook.cells:
-        kind = source.SOLUTION if cell.metadata.nbgrader.solution else source.HIDDEN
-        shown, taken_out = source.regions(cell.source, kind)
-        if taken_out and kind == source.SOLUTION:
+        kind = SOLUTION if cell.metadata.nbgrader.solution else HIDDEN
+        shown, taken_out = regions(cell.source, kind)
+        if taken_out and kind == SOLUTION:
             shown += "\n    # YOUR CODE HERE\n    raise NotImplementedError()"
         cell.source = shown
     return notebook

@@ -26,7 +26,7 @@ def cluster():
         yield running
 
 
-def zygotes():
+def warmed():
     below = descendants(os.getpid())
     return [pid for pid in below if "autograder.warm" in Path(f"/proc/{pid}/cmdline").read_text()]
 
@@ -35,13 +35,13 @@ def test_results_are_those_of_this_machine_and_nothing_is_left(cluster):
     jobs = [job(*CELLS, answer(f"print({n})"), student=str(n)) for n in range(8)]
     with Pool(layer=LAYER, scheduler=cluster.scheduler_address) as running:
         results = {result.student: result for result in running.run(jobs)}
-        assert len(zygotes()) == 4  # two a worker
+        assert len(warmed()) == 6  # three a worker: one forks students, one proctors, one those two
         again = list(running.run(jobs[:1]))
     for n in range(8):
         assert results[str(n)].verdicts["cell1"].passed
         assert printed(results[str(n)], 2) == f"{n}\n"
     assert again[0].verdicts == {"cell1": again[0].verdicts["cell1"]}
-    until(lambda: zygotes() == [])
+    until(lambda: warmed() == [])
 
 
 def test_a_worker_that_is_killed_costs_nothing(cluster):

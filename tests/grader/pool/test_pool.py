@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder import host, sandbox
-from autograder.pool import Pool
+from autograder.pool import Pool, warmed
 from tests.grader.pool.notebooks import answer, checked, given, job, printed
 from tests.grader.pool.processes import (
     alive,
@@ -43,11 +43,24 @@ def run_one(running, *cells, **options):
     return result
 
 
-def zygotes():
-    """The pids of the zygotes, students' first."""
+def roots():
+    """The pids of the zygotes that fork zygotes."""
     names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children(os.getpid())}
-    ours = [pid for pid, line in names.items() if "autograder.warm" in line]
-    return sorted(ours, key=lambda pid: '"proctor"' in names[pid])
+    return [pid for pid, line in names.items() if "autograder.warm" in line]
+
+
+def zygotes():
+    """The pids of the zygotes that fork students and proctors, in this order."""
+    names = {pid: _name(pid) for root in roots() for pid in children(root)}
+    ours = [pid for pid, name in names.items() if name in {"student", "proctor"}]
+    return sorted(ours, key=names.get, reverse=True)
+
+
+def _name(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has just ended
+        return ""
 
 
 def when(condition, action):
@@ -212,14 +225,15 @@ class TestTrouble:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("which", [0, 1])
+    @pytest.mark.parametrize("which", ["root", "student", "proctor"])
     def test_a_zygote_that_is_killed_is_replaced_and_the_job_is_run_again(self, which):
         slow = answer("import time\ntime.sleep(0.5)\nprint('done')")
         with Pool(1, layer=LAYER) as running:
             run_one(running, *PASSING)
-            before = zygotes()
+            student, proctor = zygotes()
+            before = {"root": roots()[0], "student": student, "proctor": proctor}
             busy = when(
-                lambda: all(map(children, before)),
+                lambda: children(student) and children(proctor),
                 lambda _: os.kill(before[which], signal.SIGKILL),
             )
             result = run_one(running, slow, *PASSING)
@@ -227,7 +241,7 @@ class TestKilled:
             assert printed(result, 0) == "done\n"
             assert result.verdicts["cell2"].passed
             assert result.problem == ""
-            assert before[which] not in zygotes()
+            assert before[which] not in (*roots(), *zygotes())
 
     def test_a_student_process_that_is_killed_from_outside_is_run_again_alone(self):
         slow = answer("import time\ntime.sleep(0.5)\nprint('done')")
@@ -282,6 +296,16 @@ class TestNothingIsLeft:
         with Pool(2, layer=LAYER) as running:
             assert len(list(running.run(job(*PASSING) for _ in range(4)))) == 4
 
+    def test_after_warming_for_nothing(self):
+        with warmed("numpy"):
+            assert len(roots()) == 1
+
+    def test_after_warming_for_a_run_that_uses_what_was_warmed(self):
+        with warmed("numpy"), Pool(1, layer=LAYER) as running:
+            before = roots()
+            assert run_one(running, *PASSING).verdicts["cell1"].passed
+            assert roots() == before
+
     def test_after_a_pool_without_jobs(self):
         with Pool(layer=LAYER):
             pass
@@ -331,7 +355,7 @@ def test_kill_9_of_the_supervisor_ends_all_its_processes(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", script], env=environment) as supervisor:
         try:
-            until(lambda: len(descendants(supervisor.pid)) >= 4)  # two zygotes, two children
+            until(lambda: len(descendants(supervisor.pid)) >= 5)  # three zygotes, two children
             below = descendants(supervisor.pid)
         finally:
             supervisor.kill()
