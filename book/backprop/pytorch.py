@@ -121,12 +121,14 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, scores, target):
+        """The loss; keeps in `ctx` what its gradient needs."""
         log_p = scores.log_softmax(1)
         ctx.save_for_backward(log_p, target)
         return -log_p.gather(1, target[:, None]).mean()
 
     @staticmethod
     def backward(ctx, grad_output):
+        """The gradient of the scores, and none of the classes."""
         log_p, target = ctx.saved_tensors
         blame = log_p.exp() - nn.functional.one_hot(target, log_p.shape[1])
         return grad_output * blame / len(target), None
