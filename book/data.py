@@ -65,22 +65,6 @@ def diabetes():
     return x, bunch.target.astype(np.float64), names
 
 
-def tumors():
-    """569 breast tumors, each measured on an image of its cells, and whether it was malignant.
-
-    Source: UCI, breast cancer Wisconsin diagnostic (Street, Wolberg and Mangasarian 1993), as it
-    comes inside scikit-learn; CC BY 4.0.
-
-    Returns x (569, 30) float64, each column with mean 0 and standard deviation 1; y (569,)
-    float64, 1 for a malignant tumor, else 0; names, a list of the 30 columns' names.
-    """
-    from sklearn.datasets import load_breast_cancer
-
-    bunch = load_breast_cancer()
-    x = (bunch.data - bunch.data.mean(axis=0)) / bunch.data.std(axis=0)
-    return x, (bunch.target == 0).astype(np.float64), bunch.feature_names.tolist()
-
-
 def breast_cancer(seed=0):
     """569 tumors, 30 measurements of the cell nuclei of each, split three to one.
 
