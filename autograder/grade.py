@@ -108,11 +108,12 @@ def grade(root, name, folder, output, *, progress=None, **options):
         rows = report.rows(
             state.course, assignment, {s.student for s in found}, run.problems, run.notes
         )
+        run.tell_again(rows)
         tasks = [(task.id, task.points) for task in assignment.tasks.values()]
         write_atomically(output / "grades.csv", report.to_csv(rows, tasks))
         gradescope.write(output, assignment, rows)
         items.write(output, assignment, rows)
-        return Result(rows, tasks, run.graded, run.unchanged, ignored, state.seed, output)
+        return Result(rows, tasks, run.graded, len(run.unchanged), ignored, state.seed, output)
 
 
 def _find(folder, output, name):
@@ -160,12 +161,13 @@ class _Run:
     """One pass over all submissions: each is read, and graded if it is due.
 
     problems, notes : student -> why there is no grade; what had to be mended.
+    graded, unchanged : how many were run now, and the students whose grade stands.
     """
 
     def __init__(self, assignment, state, found, progress):
         self.assignment, self.state, self.found, self._progress = assignment, state, found, progress
         self.problems, self.notes = {}, {}
-        self.graded = self.unchanged = 0
+        self.graded, self.unchanged = 0, set()
         self._digests = {}  # of those that are being run
 
     def all(self, executor):
@@ -180,10 +182,18 @@ class _Run:
             self.graded += 1
             self._tell(student)
 
-    def _feedback(self, student):
+    def tell_again(self, rows):
+        """Write the pages of those who were not run now: a person may have graded them since."""
+        if any(task.manual for task in self.assignment.tasks.values()):
+            for row in rows:
+                if row.student in self.unchanged:
+                    row.message = self._feedback(row.student, row) or row.message
+
+    def _feedback(self, student, row=None):
         """Write the student's page; returns why there is none, or None."""
+        root, notes = self.state.course, self.notes[student]
         try:
-            feedback.write(self.state.course, self.assignment, student, notes=self.notes[student])
+            feedback.write(root, self.assignment, student, row=row, notes=notes)
         except DBAPIError:
             raise
         except Exception as error:  # a page is made of what a student's code may have shown
@@ -206,7 +216,7 @@ class _Run:
             secret = _secret(submission)
             digest = _digest(prepared.notebook, prepared.timestamp or b"", secret or b"")
             if state.graded.get(student) == digest:
-                self.unchanged += 1
+                self.unchanged.add(student)
                 self._tell(student)
                 continue
             handed_in = state.course / "submitted" / student / state.name
@@ -216,7 +226,7 @@ class _Run:
 
     def _tell(self, text):
         left_out = sum(student not in self.notes for student in self.problems)
-        self._progress(text, self.graded + self.unchanged + left_out, len(self.found))
+        self._progress(text, self.graded + len(self.unchanged) + left_out, len(self.found))
 
 
 class _State:
@@ -343,7 +353,7 @@ def _secret(submission):
     """What nbgrader's exchange put beside the notebook, so that the feedback finds its way back."""
     path = submission.path.with_name(record.SECRET)
     with contextlib.suppress(submissions.Refused):
-        return submissions._bytes(submission, path, 1000)[0]
+        return submissions.read_bytes(submission, path, 1000)[0]
 
 
 def _digest(*parts):

@@ -84,7 +84,7 @@ def prepare(submission, master):
     """Read a submission and rebuild it around the release notebook `master`, or raise Refused."""
     if submission.problem:
         raise Refused(submission.problem)
-    content, links = _bytes(submission, submission.path, MAX_BYTES)
+    content, links = read_bytes(submission, submission.path, MAX_BYTES)
     found, notes = cells.read(content, len(master.cells) + cells.MOST_CELLS)
     notebook, more = restore(found, master)
     notes += more
@@ -156,7 +156,7 @@ def _looked_at(submission):
     return None
 
 
-def _bytes(submission, path, limit):
+def read_bytes(submission, path, limit):
     """The content of an ordinary file of at most `limit` bytes, and the number of its names."""
     try:
         descriptor = _open(path, submission.folder or path.parent)
@@ -200,7 +200,7 @@ def _open(path, folder):
 def _timestamp(submission):
     """nbgrader's timestamp.txt from beside the notebook, if it holds a date."""
     try:
-        content, _ = _bytes(submission, submission.path.with_name("timestamp.txt"), 200)
+        content, _ = read_bytes(submission, submission.path.with_name("timestamp.txt"), 200)
         dates.parse(content.decode())
         return content
     except (Refused, ValueError, OverflowError):

@@ -238,6 +238,24 @@ def test_force_and_another_seed_grade_all_again(fake, project, notebook, tmp_pat
     assert contents(output) == before
 
 
+def test_what_a_person_has_graded_since_is_on_the_page_of_the_next_run(
+    fake, project, notebook, tmp_path
+):
+    folder, output = class_of(tmp_path / "in", notebook, 2), tmp_path / "out"
+    grade(project, "tiny", folder, output)
+    page = output / "course" / "feedback" / "s001" / "tiny" / "tiny.html"
+    assert "Clear and short" not in page.read_text()
+    with Gradebook(course.database(output / "course")) as gradebook:
+        score = gradebook.find_grade("manual-why", "tiny", "tiny", "s001")
+        score.manual_score, score.needs_manual_grade = 2.5, False
+        comment = gradebook.find_comment("manual-why", "tiny", "tiny", "s001")
+        comment.manual_comment = "Clear and short"
+        gradebook.db.commit()
+    assert grade(project, "tiny", folder, output).unchanged == 2
+    assert "Clear and short" in page.read_text()
+    assert "2.5 of 3" in page.read_text()
+
+
 def test_another_database_grades_all_again_and_is_remembered(
     fake, project, notebook, tmp_path, postgresql
 ):
