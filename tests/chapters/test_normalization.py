@@ -161,7 +161,7 @@ def test_e103(page):
         before = layer(x)
         layer.running_mean[:], layer.running_var[:] = 100.0, 1e4
         assert (layer(x) == before).all()
-        assert not (abs(layer.eval()(x) - before) < 0.1).any()
+        assert abs(layer.eval()(x) - before).max() > 1
     assert (page["norm-e103-train"], page["norm-e103-eval"]) == ("True", "False")
 
 
@@ -177,7 +177,7 @@ def test_x19(page):
 
 def test_x20(page):
     loss = [page[f"norm-loss-{name}"] for name in ("01", "125", "5", "2")]
-    assert loss[0] > 2.2 and loss[3] > 1.5
+    assert loss[0] > 2.2 and loss[3] > 1.0
     assert max(loss[1:3]) < 0.2
     assert float(page["norm-tanh-0.01-forward"]) < 1e-20
     assert float(page["norm-tanh-1-backward"]) > 1e10
@@ -218,20 +218,19 @@ def test_x24(page):
 
 
 def test_x25(page):
-    """The sigmoid is lost where it is deep; the others are not."""
+    """The sigmoid is lost where it is deep; the others are not, from a start that fits."""
     assert min(page[f"norm-spiral-sigmoid-{d}"] for d in (12, 30)) > 1.05
     for name in ("ReLU", "batch norm", "residual"):
         assert page[f"norm-spiral-{name}-12"] < 0.1
-        assert page[f"norm-spiral-{name}-30"] < 0.6
+        assert page[f"norm-spiral-{name}-30"] < 0.8
 
 
 def test_x26(page):
     assert float(page["norm-way-sigmoid"]) < 1e-12
+    assert float(page["norm-way-ReLU, default"]) < 1e-3
     assert 0.3 < float(page["norm-way-residual"]) < 3
     assert float(page["norm-way-batch norm"]) > 10
-    assert page["norm-spiral-residual-30"] < min(
-        page["norm-spiral-ReLU-30"], page["norm-spiral-batch norm-30"]
-    )
+    assert page["norm-spiral-residual-30"] < 0.1 < 1 < page["norm-spiral-ReLU, default-30"]
 
 
 def test_x27(page):
