@@ -1,0 +1,1 @@
+"""Initialization and normalization: starting right and staying in range."""
