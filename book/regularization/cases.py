@@ -183,7 +183,8 @@ def _bias_sample(rng, shape):
 
 def _bias_cases(rng):
     yield _bias_sample(rng, (20, 7))
-    yield _bias_sample(rng, (5, 3, 2))
+    target = rng.normal(size=(3, 2))
+    yield Case("a table of points", (target + rng.normal(size=(5, 3, 2)), target))
     target = rng.normal(size=4)
     yield Case("one model", (rng.normal(size=(1, 4)), target))
     yield Case("always the same", (np.tile(target + 1, (3, 1)), target))
