@@ -470,6 +470,15 @@ for epochs in [1, 2, 12, 30]:
         assert_close(int(got[0]), last, what=f"last, {what}")
         assert_close(int(got[1]), champions[last], what=f"best, {what}")
         assert_close(np.asarray(got[2]), weights[champions[last]], what=f"kept, {what}")
+for name, losses, expected in [
+    ("a plateau", [3.0, 2.0, 2.0, 2.0, 2.0, 1.0], (4, 1)),
+    ("not a number twice", [3.0, np.nan, 2.5, np.nan, 2.6, 2.4, 2.3], (6, 6)),
+    ("two pauses", [3.0, 3.1, 3.2, 2.0, 2.1, 2.2, 1.0, 1.5], (7, 6)),
+    ("up and down", [1.0, 4.0, 3.0, 2.0, 0.5], (3, 0)),
+]:
+    got = best_in_time(np.array(losses), np.arange(len(losses))[:, None], 3)
+    assert_close([int(got[0]), int(got[1])], list(expected), what=name)
+    assert_close(float(got[2][0]), float(expected[1]), what=f"{name}: kept")
 ### END HIDDEN TESTS
 
 # %% [markdown] task="mixup_batch" minutes=10
