@@ -85,7 +85,7 @@ class EarlyStopping:
     """Says when to stop: after `patience` checks in a row without a better value.
 
     With a module, `state_dict` is kept, so that buffers (the statistics of batch norm) come back
-    too. In Keras `EarlyStopping(restore_best_weights=True)`; PyTorch leaves it to you.
+    too. In Keras `EarlyStopping` with `restore_best_weights`; PyTorch leaves it to you.
 
     Shapes: `step(value, parameters)` takes a number and a module or a list of tensors of any
     shapes, and returns True when it is time to stop; `restore(parameters)` writes into them.
@@ -152,7 +152,7 @@ def augment_images(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Each image turned, zoomed, shifted and perhaps mirrored; fused: `F.affine_grid` and
-    `F.grid_sample`, ready made in `torchvision.transforms.v2.RandomAffine`.
+    `F.grid_sample`, ready made as torchvision's `RandomAffine`.
 
     Shapes: images (N, C, H, W); draws (N, 5) in [0, 1), drawn from generator if None; result as
     images.
@@ -208,7 +208,7 @@ def mixup(
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Each example blended with another one, and so is its target; ready made, with one lam for
-    the batch, in `torchvision.transforms.v2.MixUp`.
+    the batch, as torchvision's `MixUp`.
 
     Shapes: input (N, *) and target (N, *), one-hot rows or numbers; lam () or (N,); index (N,),
     integers; returns the mixed input and the mixed target.

@@ -153,7 +153,7 @@ def augment_images(
     Shapes: images (N, C, H, W); draws (N, 5), drawn from generator if None; result as images.
     Raises: TypeError if an array is not real; ValueError if the shapes do not fit, or unless
     rotation, translation and zoom are at least 0 and zoom is below 1.
-    Source: documents 001 (data augmentation) and 003; `torch.nn.functional.grid_sample`.
+    Source: documents 001 (data augmentation) and 003; `F.grid_sample`.
     """
     images = _real(images, "images")
     if images.ndim != 4:
