@@ -1,0 +1,1 @@
+"""Regularization: what keeps a model from learning its examples by heart."""
