@@ -1,0 +1,1 @@
+"""error_analysis grid_search random_search successive_halving"""
