@@ -108,7 +108,7 @@ def _prf_cases(rng):
         )
     yield Case("binary", _decisions(rng, 30, 2), {"average": "binary"})
     yield Case("binary, class 0", _decisions(rng, 30, 2), {"average": "binary", "pos_label": 0})
-    for beta in (0.0, 0.5, 2.0, np.inf):
+    for beta in (0.0, 0.7, 2.0, np.inf):
         yield Case(f"beta={beta}", _decisions(rng, 30), {"beta": beta})
     never = np.array([0, 0, 1]), np.array([0, 0, 0])
     absent = {"labels": np.array([0, 1, 9])}

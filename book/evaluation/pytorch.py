@@ -209,7 +209,8 @@ def precision_recall_fscore_support(
     if beta == float("inf"):
         f_score = recall
     else:
-        f_score = _ratio((1 + beta**2) * hits, beta**2 * actual + called, zero_division)
+        right = hits.to(torch.float64)  # a whole number times beta would be float32
+        f_score = _ratio((1 + beta**2) * right, beta**2 * actual.double() + called, zero_division)
         f_score = precision if beta == 0 else f_score
     scores = precision, recall, f_score
     if average is None:

@@ -348,7 +348,7 @@ def roc_auc_score(
     classes = _classes(labels, y_true)
     _check_auc(average, multi_class, classes, y_true, y_score, weights)
     if y_score.ndim == 1:
-        return _auc(y_true == classes.max(), y_score, weights)
+        return _auc(y_true == np.sort(classes)[-1], y_score, weights)
     pick = _ovo if multi_class == "ovo" else _ovr
     return pick(y_true[:, None] == classes, y_score, average, weights)
 
