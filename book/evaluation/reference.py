@@ -112,7 +112,7 @@ def confusion_matrix(y_true, y_pred, *, labels=None, sample_weight=None, normali
     all that occur, sorted; sample_weight (N,); result (K, K), int64 without weights and division.
     Raises: TypeError if an array does not hold labels (or real weights); ValueError if shapes do
     not fit, no example is given, none has one of the labels, or normalize is something else.
-    Source: document 001 (single evaluation metric); `sklearn.metrics.confusion_matrix`.
+    Source: document 001 (single evaluation metric); the same name in scikit-learn.
     """
     if normalize not in (None, "true", "pred", "all"):
         raise ValueError(f"normalize: expected None, 'true', 'pred' or 'all', got {normalize!r}")
@@ -137,7 +137,7 @@ def accuracy_score(y_true, y_pred, *, normalize=True, sample_weight=None):
     Shapes: y_true, y_pred and sample_weight (N,); result a number.
     Raises: TypeError if an array does not hold labels (or real weights); ValueError if shapes do
     not fit, no example is given, or all weights are 0.
-    Source: document 002 (monitoring performance); `sklearn.metrics.accuracy_score`.
+    Source: document 002 (monitoring performance); the same name in scikit-learn.
     """
     y_true, y_pred = _label_pair(y_true, y_pred)
     weights = _weights(sample_weight, len(y_true))
@@ -184,7 +184,7 @@ def precision_recall_fscore_support(
     Raises: TypeError if an array does not hold labels (or real weights); ValueError if shapes do
     not fit, no example is given, beta is negative, or average and pos_label do not fit the classes.
     Source: document 001 (single evaluation metric, erratum E45);
-    `sklearn.metrics.precision_recall_fscore_support`.
+    the same name in scikit-learn.
     """
     if not beta >= 0:
         raise ValueError(f"beta: expected a number that is not negative, got {beta}")
@@ -283,7 +283,7 @@ def roc_curve(y_true, y_score, *, pos_label=None, sample_weight=None, drop_inter
     that fall from infinity.
     Raises: TypeError if an array does not hold labels (or real numbers); ValueError if shapes do
     not fit, a score is not finite, or y_true does not hold two classes of which one is positive.
-    Source: Fawcett 2006; `sklearn.metrics.roc_curve`.
+    Source: Fawcett 2006; the same name in scikit-learn.
     """
     positive, y_score = _positives(y_true, y_score, pos_label)
     alarms, hits, thresholds = _curve(positive, y_score, _weights(sample_weight, len(positive)))
@@ -304,7 +304,7 @@ def precision_recall_curve(
     thresholds (T,) that rise. drop_intermediate leaves out points between which recall stays.
     Raises: TypeError if an array does not hold labels (or real numbers); ValueError if shapes do
     not fit, a score is not finite, or y_true does not hold two classes of which one is positive.
-    Source: `sklearn.metrics.precision_recall_curve`.
+    Source: the same name in scikit-learn.
     """
     positive, y_score = _positives(y_true, y_score, pos_label)
     alarms, hits, thresholds = _curve(positive, y_score, _weights(sample_weight, len(positive)))
@@ -341,7 +341,7 @@ def roc_auc_score(
     sample_weight (N,), not with 'ovo'; result a number, or (K,) for average None.
     Raises: TypeError if an array does not hold labels (or real numbers); ValueError if shapes do
     not fit, a score is not finite, a class has no example, or an option is something else.
-    Source: Hanley and McNeil 1982; Hand and Till 2001 for 'ovo'; `sklearn.metrics.roc_auc_score`.
+    Source: Hanley and McNeil 1982; Hand and Till 2001 for 'ovo'; the same name in scikit-learn.
     """
     y_true, y_score = _scores(y_true, y_score)
     weights = _weights(sample_weight, len(y_true))
@@ -501,7 +501,7 @@ def train_dev_test_split(
     Raises: TypeError if a size is no number or a label no label; ValueError if numbers of rows
     differ, the sizes do not fit, or options contradict each other.
     Source: documents 001 (train, dev, test set; erratum E48) and 002 (monitoring); compare
-    `sklearn.model_selection.train_test_split`, which makes two parts.
+    `train_test_split` of scikit-learn, which makes two parts.
     """
     arrays = [np.asarray(array) for array in arrays]
     count = _row_count(arrays)
@@ -551,12 +551,10 @@ def error_analysis(
     the tolerance not negative.
     Source: document 001 (human level, avoidable bias, variance, data mismatch; errata E50 to E55).
     """
-    named = {"human_error": human_error, "train_error": train_error, "dev_error": dev_error,
-             "train_dev_error": train_dev_error, "test_error": test_error}  # fmt: skip
-    human, train, dev, train_dev, test = (
-        None if name in ("train_dev_error", "test_error") and error is None else _rate(error, name)
-        for name, error in named.items()
-    )
+    human, train = _rate(human_error, "human_error"), _rate(train_error, "train_error")
+    dev = _rate(dev_error, "dev_error")
+    train_dev = None if train_dev_error is None else _rate(train_dev_error, "train_dev_error")
+    test = None if test_error is None else _rate(test_error, "test_error")
     if not _number(tolerance, "tolerance") >= 0:
         raise ValueError(f"tolerance: expected a number that is not negative, got {tolerance}")
     gaps = {
@@ -679,7 +677,7 @@ def grid_search(objective, param_grid, *, maximize=True):
     Shapes: objective a function of a dictionary of parameters that returns a number; param_grid a
     dictionary from names to lists of values; result a `SearchResult`.
     Raises: TypeError if param_grid is not such a dictionary; ValueError if a list is empty.
-    Source: document 001 (hyper-parameter tuning); compare `sklearn.model_selection.GridSearchCV`.
+    Source: document 001 (hyper-parameter tuning); compare `GridSearchCV` of scikit-learn.
     """
     _check_space(param_grid, "param_grid")
     trials = _grid(param_grid)
@@ -698,7 +696,7 @@ def random_search(objective, param_distributions, n_iter=10, *, random_state=Non
     Raises: TypeError if param_distributions is not such a dictionary; ValueError if a list is
     empty or n_iter is not positive.
     Source: Bergstra and Bengio 2012; document 001 (hyper-parameter tuning); compare
-    `sklearn.model_selection.RandomizedSearchCV`.
+    `RandomizedSearchCV` of scikit-learn.
     """
     _check_space(param_distributions, "param_distributions", distributions=True)
     if not n_iter >= 1:
@@ -735,7 +733,7 @@ def successive_halving(objective, candidates, *, min_resource=1, factor=3, maxim
     in order, each params with its "resource"; best_params is the last survivor's.
     Raises: TypeError if factor or min_resource is not a whole number; ValueError if there are no
     candidates, min_resource is not positive or factor is below 2.
-    Source: Jamieson and Talwalkar 2016; compare `sklearn.model_selection.HalvingRandomSearchCV`.
+    Source: Jamieson and Talwalkar 2016; compare `HalvingRandomSearchCV` of scikit-learn.
     """
     for value, name, least in ((factor, "factor", 2), (min_resource, "min_resource", 1)):
         if isinstance(value, bool) or not isinstance(value, Integral):
