@@ -234,6 +234,7 @@ def test_x75(page):
 def test_x76(page):
     assert page["eva-x76-random"] - page["eva-x76-grid"] > 0.2
     assert page["eva-x76-wins"] > 70
+    assert page["eva-x76-known"] > page["eva-x76-random"]
     assert page["eva-below-even"] < 2 and abs(page["eva-below-log-even"] - 60) < 1
 
 
