@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from book.op import resolve
-from tests.parity.compare import FLOAT64, call, check, for_numpy, for_torch
+from book.op import Case, resolve
+from tests.parity.compare import FLOAT64, Target, call, check, for_numpy, for_torch
 
 
 def test_pytorch_gives_the_numbers_of_the_reference(chapter, op, case, target):
@@ -26,8 +26,23 @@ def test_results_keep_dtype_and_device(chapter, op, case, target):
             assert mine.device.type == target.device
             assert mine.is_floating_point() == (right.dtype.kind == "f")
             if mine.is_floating_point():
-                assert mine.dtype == target.torch_dtype
+                assert mine.dtype == _result_dtype(case, target)
                 assert right.dtype == np.float64
+
+
+def _result_dtype(case, target):
+    """That of the real arrays; a share of whole numbers alone, such as labels, is float64."""
+    values = (*case.args, *case.kwargs.values())
+    real = any(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in values)
+    return target.torch_dtype if real else torch.float64
+
+
+def test_only_whole_numbers_have_no_dtype_to_keep():
+    labels, half = np.arange(3), Target("bfloat16", "cpu")
+    assert _result_dtype(Case("labels", (labels, labels)), half) == torch.float64
+    assert _result_dtype(Case("scores", (labels, labels / 2)), half) == torch.bfloat16
+    weighted = Case("weights", (labels, labels), {"sample_weight": labels / 2})
+    assert _result_dtype(weighted, half) == torch.bfloat16
 
 
 def test_no_input_is_changed(chapter, op, case):
