@@ -297,7 +297,7 @@ def _sqrt_cases(rng):
 
 _FUSED, _FOREACH = {"fused": True}, {"foreach": True}
 _DECOUPLED = {"decoupled": True, "weight_decay": 1e-2}
-_MANY = (256, 64, 64)  # as many parameters of 4,096 numbers each
+_MANY = (32, 64, 64)  # as many parameters of 4,096 numbers each
 
 OPS = [
     Op("sgd_step", _sgd_sample, _sgd_cases, (_sgd_with(**_FUSED), _sgd_with(**_FOREACH)),

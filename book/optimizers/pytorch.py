@@ -283,7 +283,6 @@ def _copies(tensors, *kinds):
     return split([_real(tensor, "tensors").detach().clone() for tensor in tensors], kinds)
 
 
-@torch.no_grad()
 def sgd_step(*tensors, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
     """One step of :class:`SGD` after the first; PyTorch's own is `torch.optim.sgd.sgd`.
 
@@ -300,7 +299,6 @@ def sgd_step(*tensors, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, n
     return (*params, *buffers)
 
 
-@torch.no_grad()
 def adagrad_step(step, *tensors, lr=1e-2, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
     """Step number `step` of :class:`Adagrad`; PyTorch's own is `torch.optim.adagrad.adagrad`.
 
@@ -317,7 +315,6 @@ def adagrad_step(step, *tensors, lr=1e-2, lr_decay=0.0, weight_decay=0.0, eps=1e
     return (*params, *sums)
 
 
-@torch.no_grad()
 def rmsprop_step(*tensors, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     """One step of :class:`RMSprop` without momentum; as `torch.optim.rmsprop.rmsprop`.
 
@@ -347,7 +344,6 @@ def _adam_step(update, step, tensors, lr, betas, eps, weight_decay):
     return (*params, *means, *squares)
 
 
-@torch.no_grad()
 def adam_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
     """Step number `step` of :class:`Adam`; PyTorch's own is `torch.optim.adam.adam`.
 
@@ -359,7 +355,6 @@ def adam_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_deca
     return _adam_step(Adam.update, step, tensors, lr, betas, eps, weight_decay)
 
 
-@torch.no_grad()
 def adamw_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
     """Step number `step` of :class:`AdamW`; PyTorch's own is `torch.optim.adamw.adamw`.
 
@@ -377,10 +372,9 @@ def adamw_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_dec
 def _epochs(epoch, first):
     if (_real(epoch, "epoch") < first).any():
         raise ValueError(f"epoch: expected at least {first}, got {epoch.min():g}")
-    return epoch
+    return epoch.detach()
 
 
-@torch.no_grad()
 def inverse_time_decay(epoch: Tensor, lr: float = 1.0, decay_rate: float = 1.0) -> Tensor:
     """The rate lr / (1 + decay_rate epoch); Keras has it as InverseTimeDecay.
 
@@ -392,7 +386,6 @@ def inverse_time_decay(epoch: Tensor, lr: float = 1.0, decay_rate: float = 1.0) 
     return lr / (1.0 + decay_rate * _epochs(epoch, 0))
 
 
-@torch.no_grad()
 def sqrt_decay(epoch: Tensor, lr: float = 1.0, k: float = 1.0) -> Tensor:
     """The rate k lr / sqrt(epoch), counted from 1; by `LambdaLR` in PyTorch.
 
