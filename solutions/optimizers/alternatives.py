@@ -113,8 +113,7 @@ def by_counting(losses, lr, threshold, factor=0.5):
     return np.array([lr * factor ** max(0, k - start + 1) for k in range(len(losses))])
 
 
-@alternative("Lion")
-class WithForeach(torch.optim.Optimizer):
+class _WithForeach(torch.optim.Optimizer):
     """All parameters of a group at once; m is made in advance, the decay comes first."""
 
     def __init__(self, params, lr=0.001, beta1=0.9, beta2=0.99, weight_decay=0.0):
@@ -137,8 +136,7 @@ class WithForeach(torch.optim.Optimizer):
             torch._foreach_lerp_(means, grads, 1 - group["beta2"])
 
 
-@alternative("Lion")
-class ByComparison(torch.optim.Optimizer):
+class _ByComparison(torch.optim.Optimizer):
     """The sign from two comparisons; the new values are copied in."""
 
     def __init__(self, params, lr=0.001, beta1=0.9, beta2=0.99, weight_decay=0.0):
@@ -155,3 +153,27 @@ class ByComparison(torch.optim.Optimizer):
                 shrunk = p.data * (1 - group["lr"] * group["weight_decay"])
                 p.data.copy_(shrunk - group["lr"] * sign)
                 m.mul_(group["beta2"]).add_(p.grad, alpha=1 - group["beta2"])
+
+
+def _run(kind, w, bias, gradients, bias_gradients, lr, bias_lr, beta1, beta2, weight_decay):
+    """What the assignment's lion_path does, with an optimizer of that kind."""
+    w, bias = w.clone().requires_grad_(), bias.clone().requires_grad_()
+    groups = [{"params": [w]}, {"params": [bias], "lr": bias_lr}]
+    optimizer = kind(groups, lr, beta1, beta2, weight_decay)
+    for k in range(len(gradients)):
+        w.grad = gradients[k].clone()
+        bias.grad = None if bias_gradients is None else bias_gradients[k].clone()
+        optimizer.step()
+    return w.detach(), bias.detach()
+
+
+@alternative("lion_path")
+def with_foreach(*args):
+    """All parameters of a group at once."""
+    return _run(_WithForeach, *args)
+
+
+@alternative("lion_path")
+def by_comparison(*args):
+    """The sign from two comparisons."""
+    return _run(_ByComparison, *args)

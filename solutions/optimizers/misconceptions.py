@@ -414,84 +414,120 @@ class _Lion(torch.optim.Optimizer):
         raise NotImplementedError
 
 
-@misconception("Lion")
-class SignForgotten(_Lion):
-    """You step along the average itself. Lion takes only its sign, so that every weight moves by
-    lr."""
+def _run(kind, w, bias, gradients, bias_gradients, lr, bias_lr, beta1, beta2, weight_decay):
+    """What the assignment's lion_path does, with an optimizer of that kind."""
+    w, bias = w.clone().requires_grad_(), bias.clone().requires_grad_()
+    groups = [{"params": [w]}, {"params": [bias], "lr": bias_lr}]
+    optimizer = kind(groups, lr, beta1, beta2, weight_decay)
+    for k in range(len(gradients)):
+        w.grad = gradients[k].clone()
+        bias.grad = None if bias_gradients is None else bias_gradients[k].clone()
+        optimizer.step()
+    return w.detach(), bias.detach()
 
+
+class _SignForgotten(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         p.sub_(lr * (beta1 * m + (1 - beta1) * g + decay * p))
         return beta2 * m + (1 - beta2) * g
 
 
-@misconception("Lion")
-class UpdatedFirst(_Lion):
-    """You update m first and step along the sign of the new m. The step uses the *old* m, mixed
-    with the gradient by beta1; m is updated after it, with beta2."""
+@misconception("lion_path")
+def sign_forgotten(*args):
+    """You step along the average itself. Lion takes only its sign, so that every weight moves by
+    lr."""
+    return _run(_SignForgotten, *args)
 
+
+class _UpdatedFirst(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         m = beta2 * m + (1 - beta2) * g
         p.sub_(lr * (torch.sign(m) + decay * p))
         return m
 
 
-@misconception("Lion")
-class BetasSwapped(_Lion):
-    """The two betas are the wrong way round: beta1 is for the step, beta2 for what is
-    remembered."""
+@misconception("lion_path")
+def updated_first(*args):
+    """You update m first and step along the sign of the new m. The step uses the *old* m, mixed
+    with the gradient by beta1; m is updated after it, with beta2."""
+    return _run(_UpdatedFirst, *args)
 
+
+class _BetasSwapped(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         p.sub_(lr * (torch.sign(beta2 * m + (1 - beta2) * g) + decay * p))
         return beta1 * m + (1 - beta1) * g
 
 
-@misconception("Lion")
-class DecayInTheGradient(_Lion):
-    """You add the weight decay to the gradient, and there the sign swallows it. It stands beside
-    the sign: sign(...) + weight_decay * w."""
+@misconception("lion_path")
+def betas_swapped(*args):
+    """The two betas are the wrong way round: beta1 is for the step, beta2 for what is
+    remembered."""
+    return _run(_BetasSwapped, *args)
 
+
+class _DecayInTheGradient(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         g = g + decay * p
         p.sub_(lr * torch.sign(beta1 * m + (1 - beta1) * g))
         return beta2 * m + (1 - beta2) * g
 
 
-@misconception("Lion")
-class DecayForgotten(_Lion):
-    """Without weight decay all is right. With it, nothing changes yet: add weight_decay * w to the
-    sign."""
+@misconception("lion_path")
+def decay_in_the_gradient(*args):
+    """You add the weight decay to the gradient, and there the sign swallows it. It stands beside
+    the sign: sign(...) + weight_decay * w."""
+    return _run(_DecayInTheGradient, *args)
 
+
+class _DecayForgotten(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         p.sub_(lr * torch.sign(beta1 * m + (1 - beta1) * g))
         return beta2 * m + (1 - beta2) * g
 
 
-@misconception("Lion")
-class NotInPlace(_Lion):
-    """Your parameters do not move. `p = p - ...` makes a new tensor and gives it the old name; the
-    network still has the old one. Change it in place, with `p.sub_(...)`."""
+@misconception("lion_path")
+def decay_forgotten(*args):
+    """Without weight decay all is right. With it, nothing changes yet: add weight_decay * w to the
+    sign."""
+    return _run(_DecayForgotten, *args)
 
+
+class _NotInPlace(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         p = p - lr * (torch.sign(beta1 * m + (1 - beta1) * g) + decay * p)
         return beta2 * m + (1 - beta2) * g
 
 
-@misconception("Lion")
-class NothingRemembered(_Lion):
-    """Your m is zero at every step: it is not kept in self.state[p], so that each step sees only
-    its own gradient."""
+@misconception("lion_path")
+def not_in_place(*args):
+    """Your parameters do not move. `p = p - ...` makes a new tensor and gives it the old name; the
+    network still has the old one. Change it in place, with `p.sub_(...)`."""
+    return _run(_NotInPlace, *args)
 
+
+class _NothingRemembered(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         p.sub_(lr * (torch.sign(beta1 * m + (1 - beta1) * g) + decay * p))
         return torch.zeros_like(m)
 
 
-@misconception("Lion")
-class OneRateForAll(_Lion):
-    """The first parameter is right. The second one has a group with a rate of its own, and you step
-    with the rate of the first: read the options from `group`, inside the loop."""
+@misconception("lion_path")
+def nothing_remembered(*args):
+    """Your m is zero at every step: it is not kept in self.state[p], so that each step sees only
+    its own gradient."""
+    return _run(_NothingRemembered, *args)
 
+
+class _OneRateForAll(_Lion):
     def move(self, p, g, m, lr, beta1, beta2, decay):
         lr = self.param_groups[0]["lr"]
         p.sub_(lr * (torch.sign(beta1 * m + (1 - beta1) * g) + decay * p))
         return beta2 * m + (1 - beta2) * g
+
+
+@misconception("lion_path")
+def one_rate_for_all(*args):
+    """The first parameter is right. The second one has a group with a rate of its own, and you step
+    with the rate of the first: read the options from `group`, inside the loop."""
+    return _run(_OneRateForAll, *args)

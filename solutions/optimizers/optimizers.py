@@ -613,7 +613,7 @@ dip = np.array([4.0, 3.0, 3.0, 2.0, 1.0, 0.0])
 assert_close(new_bob(dip, 1.0, 0.5), np.array([1, 1, 1, 0.5, 0.25, 0.125]), what="gains later on")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="Lion" minutes=20
+# %% [markdown] task="lion_path" minutes=20
 # ## 7. A new optimizer
 #
 # In 2023 a program that invents optimizers found this one (Lion, *evolved sign momentum*):
@@ -631,7 +631,7 @@ assert_close(new_bob(dip, 1.0, 0.5), np.array([1, 1, 1, 0.5, 0.25, 0.125]), what
 # changes the parameters **in place**. A parameter without gradient is left alone.
 
 
-# %% solution="Lion"
+# %% solution="lion_path"
 class Lion(torch.optim.Optimizer):
     """Evolved sign momentum.
 
@@ -715,7 +715,7 @@ def lion_digits(x_train, y_train, x_test, lr=0.003):
         return net(torch.as_tensor(x_test)).argmax(1).numpy(), losses
 
 
-# %% inputs="Lion"
+# %% inputs="lion_path"
 rng = np.random.default_rng(7)
 
 
@@ -747,8 +747,8 @@ inputs = [
     path("a matrix, float32", 6, 2, 3, dtype=torch.float32, betas=(0.25, 0.5), decay=0.125),
 ]  # fmt: skip
 
-# %% test="Lion" points=3
-check("Lion", lion_path)
+# %% test="lion_path" points=3
+check("lion_path", lion_path)
 ### BEGIN HIDDEN TESTS
 from autograder.checks import assert_close, fresh_rng
 
@@ -781,7 +781,7 @@ for shape, steps in [((1,), 1), ((4,), 12), ((3, 2), 9), ((5,), 30)]:
 # %% [markdown]
 # The experiment: the digits again, this time with a hidden layer and your own optimizer.
 
-# %% test="Lion-digits" points=1
+# %% test="lion_path-digits" points=1
 (x_train, y_train), (x_test, y_test) = digits()
 predictions, losses = lion_digits(x_train, y_train, x_test)
 accuracy = np.mean(predictions == y_test)

@@ -13,6 +13,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from book.backprop.engine import Tensor
+from book.backprop.reference import training_step
 from book.optimizers import pytorch, reference
 from book.optimizers.reference import (
     SGD,
@@ -33,7 +34,7 @@ from book.optimizers.reference import (
     lr_range_test,
     sqrt_decay,
 )
-from book.optimizers.training import batches
+from book.optimizers.training import batches, loss_of, network, set_gradients, train
 from tests.chapters.glued import glued
 
 SHAPES = [(3, 4), (4,), (), (2, 1, 3)]
@@ -283,6 +284,20 @@ def test_single_options_are_refused():
         ):
             with pytest.raises(ValueError, match=r"expected.* got"):
                 getattr(module, name)([param], **options)
+
+
+def test_the_classifier_of_the_page_has_the_gradients_of_the_chapter_before():
+    rng = np.random.default_rng(0)
+    x, y, params = rng.normal(size=(7, 5)), rng.integers(0, 3, 7), network([5, 6, 4, 3])
+    arrays = [param.data for param in params]
+    loss, *after = training_step(x, y, 0.5, *arrays)
+    assert set_gradients(params, x, y) == pytest.approx(loss) == loss_of(params, x, y)
+    for param, right in zip(params, after, strict=True):
+        np.testing.assert_allclose(param.data - 0.5 * param.grad, right, **EXACT)
+    (only,) = train(reference.SGD(params, lr=0.5), x, y, 7, 1)
+    assert only == pytest.approx(loss)
+    for param, right in zip(params, after, strict=True):
+        np.testing.assert_allclose(param.data, right, **EXACT)
 
 
 # --- Optax: another library, other names
@@ -864,7 +879,7 @@ def test_x49(page):
 def test_x50(page):
     low, _, high = page["opt-width-2"].split()
     assert float(high) - float(low) > 0.2
-    assert page["opt-width-most-64"] == page["opt-width-most-16"] == "below 0.001"
+    assert page["opt-width-most-64"] == page["opt-width-most-16"] == "below 0.01"
 
 
 def test_x51(page):
