@@ -284,7 +284,7 @@ def _copies(tensors, *kinds):
 
 
 def sgd_step(*tensors, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
-    """One step of :class:`SGD` after the first; PyTorch's own is `torch.optim.sgd.sgd`.
+    """One step of :class:`SGD` after the first; PyTorch's own is `sgd` in `torch.optim`.
 
     Shapes: tensors (*), n parameters, their n gradients and their n momentum buffers; returns the
     n parameters and the n buffers after the step. Without momentum the buffers stay as they are.
@@ -300,7 +300,7 @@ def sgd_step(*tensors, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, n
 
 
 def adagrad_step(step, *tensors, lr=1e-2, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
-    """Step number `step` of :class:`Adagrad`; PyTorch's own is `torch.optim.adagrad.adagrad`.
+    """Step number `step` of :class:`Adagrad`; PyTorch's own is `adagrad` in `torch.optim`.
 
     Shapes: tensors (*), n parameters, their n gradients and the n sums of squares so far; returns
     the n parameters and the n sums after the step.
@@ -316,7 +316,7 @@ def adagrad_step(step, *tensors, lr=1e-2, lr_decay=0.0, weight_decay=0.0, eps=1e
 
 
 def rmsprop_step(*tensors, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
-    """One step of :class:`RMSprop` without momentum; as `torch.optim.rmsprop.rmsprop`.
+    """One step of :class:`RMSprop` without momentum; as `rmsprop` in `torch.optim`.
 
     Shapes: tensors (*), n parameters, their n gradients and the n averages of the squares; returns
     the n parameters and the n averages after the step.
@@ -345,7 +345,7 @@ def _adam_step(update, step, tensors, lr, betas, eps, weight_decay):
 
 
 def adam_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-    """Step number `step` of :class:`Adam`; PyTorch's own is `torch.optim.adam.adam`.
+    """Step number `step` of :class:`Adam`; PyTorch's own is `adam` in `torch.optim`.
 
     Shapes: tensors (*), n parameters, their n gradients, the n averages of the gradients and the n
     of their squares; returns the n parameters and both sorts of averages after the step.
@@ -356,7 +356,7 @@ def adam_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_deca
 
 
 def adamw_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
-    """Step number `step` of :class:`AdamW`; PyTorch's own is `torch.optim.adamw.adamw`.
+    """Step number `step` of :class:`AdamW`; PyTorch's own is `adamw` in `torch.optim`.
 
     Shapes: tensors (*), n parameters, their n gradients, the n averages of the gradients and the n
     of their squares; returns the n parameters and both sorts of averages after the step.

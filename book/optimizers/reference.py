@@ -187,7 +187,7 @@ class SGD(Optimizer):
     Shapes: params, Tensors of any shapes, or groups of them: {"params": […], "lr": …}.
     Raises: TypeError if a parameter is no Tensor; ValueError if an option is negative, nesterov
     comes without momentum or with dampening, a parameter comes twice, or there is none.
-    Source: `torch.optim.SGD`; Polyak 1964; Sutskever et al. 2013; documents 001 and 002.
+    Source: PyTorch's `SGD`; Polyak 1964; Sutskever et al. 2013; documents 001 and 002.
     """
 
     def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0,
@@ -222,7 +222,7 @@ class Adagrad(Optimizer):
     Shapes: params, Tensors of any shapes, or groups of them.
     Raises: TypeError if a parameter is no Tensor; ValueError if an option is negative, a parameter
     comes twice, or there is none.
-    Source: `torch.optim.Adagrad`; Duchi, Hazan and Singer 2011; documents 002 and 004.
+    Source: PyTorch's `Adagrad`; Duchi, Hazan and Singer 2011; documents 002 and 004.
     """
 
     def __init__(self, params, lr=1e-2, lr_decay=0.0, weight_decay=0.0,
@@ -252,7 +252,7 @@ class RMSprop(Optimizer):
     Shapes: params, Tensors of any shapes, or groups of them.
     Raises: TypeError if a parameter is no Tensor; ValueError if an option is negative, alpha is
     not in [0, 1), a parameter comes twice, or there is none.
-    Source: `torch.optim.RMSprop`; Hinton's lecture 6e, 2012; document 001 with erratum E37.
+    Source: PyTorch's `RMSprop`; Hinton's lecture 6e, 2012; document 001 with erratum E37.
     """
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0,
@@ -290,7 +290,7 @@ class Adam(Optimizer):
     Shapes: params, Tensors of any shapes, or groups of them.
     Raises: TypeError if a parameter is no Tensor; ValueError if an option is negative, a beta is
     not in [0, 1), a parameter comes twice, or there is none.
-    Source: `torch.optim.Adam`; Kingma and Ba 2015; document 001 with errata E38 and E39.
+    Source: PyTorch's `Adam`; Kingma and Ba 2015; document 001 with errata E38 and E39.
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
@@ -322,7 +322,7 @@ class AdamW(Adam):
     Shapes: params, Tensors of any shapes, or groups of them.
     Raises: TypeError if a parameter is no Tensor; ValueError if an option is negative, a beta is
     not in [0, 1), a parameter comes twice, or there is none.
-    Source: `torch.optim.AdamW`; Loshchilov and Hutter 2019.
+    Source: PyTorch's `AdamW`; Loshchilov and Hutter 2019.
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2,
@@ -350,7 +350,7 @@ def sgd_step(*tensors, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, n
     n parameters and the n buffers after the step. Without momentum the buffers stay as they are.
     Raises: TypeError if an array is not real; ValueError if there are not as many of each, the
     shapes do not fit, or an option is out of range.
-    Source: `torch.optim.sgd.sgd`.
+    Source: PyTorch's `sgd`.
     """
     check_nesterov(momentum, dampening, nesterov)
     check_options(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
@@ -370,7 +370,7 @@ def adagrad_step(step, *tensors, lr=1e-2, lr_decay=0.0, weight_decay=0.0, eps=1e
     the n parameters and the n sums after the step.
     Raises: TypeError if an array is not real; ValueError if there are not as many of each, the
     shapes do not fit, an option is negative, or step is no whole number from 1.
-    Source: `torch.optim.adagrad.adagrad`.
+    Source: PyTorch's `adagrad`.
     """
     check_step(step)
     check_options(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
@@ -390,7 +390,7 @@ def rmsprop_step(*tensors, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     the n parameters and the n averages after the step.
     Raises: TypeError if an array is not real; ValueError if there are not as many of each, the
     shapes do not fit, an option is negative, or alpha is not in [0, 1).
-    Source: `torch.optim.rmsprop.rmsprop`.
+    Source: PyTorch's `rmsprop`.
     """
     check_options(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
     params, grads, averages = _arrays(tensors, "parameters", "gradients", "averages of squares")
@@ -426,7 +426,7 @@ def adam_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_deca
     of their squares; returns the n parameters and both sorts of averages after the step.
     Raises: TypeError if an array is not real; ValueError if there are not as many of each, the
     shapes do not fit, an option is out of range, or step is no whole number from 1.
-    Source: `torch.optim.adam.adam`.
+    Source: PyTorch's `adam`.
     """
     return _adam_step(Adam.update, step, tensors, lr, betas, eps, weight_decay)
 
@@ -438,7 +438,7 @@ def adamw_step(step, *tensors, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_dec
     of their squares; returns the n parameters and both sorts of averages after the step.
     Raises: TypeError if an array is not real; ValueError if there are not as many of each, the
     shapes do not fit, an option is out of range, or step is no whole number from 1.
-    Source: `torch.optim.adamw.adamw`.
+    Source: PyTorch's `adamw`.
     """
     return _adam_step(AdamW.update, step, tensors, lr, betas, eps, weight_decay)
 

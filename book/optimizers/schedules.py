@@ -83,7 +83,7 @@ class StepLR(Schedule):
     Shapes: optimizer, one with `param_groups`; the rest are numbers.
     Raises: TypeError if optimizer is none; ValueError if step_size is no whole number from 1;
     KeyError if last_epoch is given and a group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.StepLR`; document 001 (staircase), 002 (step decay).
+    Source: PyTorch's `StepLR`; document 001 (staircase), 002 (step decay).
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
@@ -102,7 +102,7 @@ class ExponentialLR(Schedule):
     Shapes: optimizer, one with `param_groups`; the rest are numbers.
     Raises: TypeError if optimizer is none; KeyError if last_epoch is given and a group has no
     "initial_lr".
-    Source: `torch.optim.lr_scheduler.ExponentialLR`; documents 001 and 002, whose
+    Source: PyTorch's `ExponentialLR`; documents 001 and 002, whose
     $e^{-kn}$ is $\gamma = e^{-k}$.
     """
 
@@ -121,7 +121,7 @@ class LambdaLR(Schedule):
     Shapes: optimizer, one with `param_groups`; lr_lambda a function of the epoch.
     Raises: TypeError if optimizer is none or lr_lambda no function; KeyError if last_epoch is
     given and a group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.LambdaLR`.
+    Source: PyTorch's `LambdaLR`.
     """
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
@@ -143,7 +143,7 @@ class CosineAnnealingLR(Schedule):
     Shapes: optimizer, one with `param_groups`; the rest are numbers.
     Raises: TypeError if optimizer is none; ValueError if T_max is no whole number from 1; KeyError
     if last_epoch is given and a group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.CosineAnnealingLR`; Loshchilov and Hutter 2017.
+    Source: PyTorch's `CosineAnnealingLR`; Loshchilov and Hutter 2017.
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
@@ -166,7 +166,7 @@ class LinearWarmup(Schedule):
     Raises: TypeError if optimizer is none; ValueError if start_factor is not in (0, 1], end_factor
     not in [0, 1], or total_iters no whole number from 1; KeyError if last_epoch is given and a
     group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.LinearLR`; Goyal et al. 2017; document 002 (warm up).
+    Source: PyTorch's `LinearLR`; Goyal et al. 2017; document 002 (warm up).
     """
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5,
@@ -234,7 +234,7 @@ class CyclicLR(_Cycle):
     Raises: TypeError if optimizer is none; ValueError if a size is not positive, mode is unknown,
     a list has another length, or cycle_momentum finds no momentum; KeyError if last_epoch is given
     and a group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.CyclicLR`; Smith 2017; document 002.
+    Source: PyTorch's `CyclicLR`; Smith 2017; document 002.
     """
 
     def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None,
@@ -294,7 +294,7 @@ class OneCycleLR(_Cycle):
     steps_per_epoch are whole numbers from 1, pct_start is not in [0, 1], anneal_strategy is
     unknown, a list has another length, cycle_momentum finds no momentum, or there are more steps
     than announced; KeyError if last_epoch is given and a group has no "initial_lr".
-    Source: `torch.optim.lr_scheduler.OneCycleLR`; Smith and Topin 2018; document 002.
+    Source: PyTorch's `OneCycleLR`; Smith and Topin 2018; document 002.
     """
 
     def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None,
@@ -365,7 +365,7 @@ class ReduceLROnPlateau:
     Shapes: optimizer, one with `param_groups`; min_lr a number, or a list with one for each group.
     Raises: TypeError if optimizer is none; ValueError if factor is not below 1, mode or
     threshold_mode is unknown, or min_lr has another length.
-    Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`; document 002 (new bob).
+    Source: PyTorch's `ReduceLROnPlateau`; document 002 (new bob).
     """
 
     def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4,
