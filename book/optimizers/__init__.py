@@ -1,0 +1,1 @@
+"""Optimizers: how to walk downhill, and how far at each step."""
