@@ -745,6 +745,18 @@ def _():
 # `nn.Dropout2d` does this. Do it yourself, with `torch.rand`.
 
 
+# %%
+def drop_ones(p, shape, dtype="float64", training=True):
+    """Ones through your module, twice; and what a gradient of ones becomes."""
+    torch.manual_seed(0)
+    module = ChannelDropout(p).train(training)
+    x = torch.ones(shape, dtype=getattr(torch, dtype), requires_grad=True)
+    first, second = module(x), module(x)
+    first.backward(torch.ones_like(first))
+    results = first.detach(), second.detach(), x.grad
+    return (*(tensor.double().numpy() for tensor in results), str(first.dtype))
+
+
 # %% solution="ChannelDropout"
 class ChannelDropout(nn.Module):
     """Inverted dropout of whole channels.
@@ -776,17 +788,6 @@ class ChannelDropout(nn.Module):
         stays = torch.rand(*x.shape[:2], 1, 1, device=x.device) >= self.p
         return x * stays.to(x.dtype) / (1 - self.p)
         ### END SOLUTION
-
-
-def drop_ones(p, shape, dtype="float64", training=True):
-    """Given: ones through your module, twice; and what a gradient of ones becomes."""
-    torch.manual_seed(0)
-    module = ChannelDropout(p).train(training)
-    x = torch.ones(shape, dtype=getattr(torch, dtype), requires_grad=True)
-    first, second = module(x), module(x)
-    first.backward(torch.ones_like(first))
-    results = first.detach(), second.detach(), x.grad
-    return (*(tensor.double().numpy() for tensor in results), str(first.dtype))
 
 
 # %% inputs="ChannelDropout"
