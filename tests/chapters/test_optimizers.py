@@ -7,7 +7,9 @@ outputs nbval verifies; here their outcome is held against the claim.
 import copy
 import math
 
+import jax
 import numpy as np
+import optax
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -325,8 +327,6 @@ OPTAX = {
 
 @pytest.mark.parametrize("name", OPTAX)
 def test_a_hundred_steps_are_those_of_optax(name):
-    jax = pytest.importorskip("jax")
-    optax = pytest.importorskip("optax")
     make, options = OPTAX[name]
     kind = {"momentum": "SGD", "Nesterov": "SGD"}.get(name, name)
     start, gradients = start_and_gradients(seed=1)
