@@ -39,7 +39,7 @@ def calculate_gain(nonlinearity, param=None):
 
     Shapes: nonlinearity a word, param a number; result a number.
     Raises: ValueError for another word, or if the slope is not a number.
-    Source: `torch.nn.init.calculate_gain`; for ReLU He et al. 2015, equation 10.
+    Source: PyTorch, `nn.init`; for ReLU He et al. 2015, equation 10.
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -514,7 +514,7 @@ def clip_grad_norm(*grads, max_norm, norm_type=2.0, error_if_nonfinite=False):
     Raises: TypeError if an array is not real; ValueError without gradients, or if max_norm is
     negative or norm_type less than 1; RuntimeError if the norm is not finite and
     error_if_nonfinite is true.
-    Source: Pascanu, Mikolov and Bengio 2013; document 002; `torch.nn.utils.clip_grad_norm_`.
+    Source: Pascanu, Mikolov and Bengio 2013; document 002; in PyTorch `nn.utils` has it.
     """
     grads = [_real(grad, "grads") for grad in grads]
     if not grads or not max_norm >= 0 or not norm_type >= 1:

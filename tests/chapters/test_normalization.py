@@ -112,9 +112,9 @@ def test_e63():
 
 
 def test_e86(page):
-    """Sixty layers: only the orthogonal start has learned."""
-    assert page["norm-sixty-01"] > 2.1 and page["norm-sixty-normal"] > 1.5
-    assert page["norm-sixty-orthogonal"] < 0.5
+    """Sixty layers: nothing from 0.01, and most from the orthogonal start."""
+    assert page["norm-sixty-01"] > 2.1
+    assert page["norm-sixty-orthogonal"] < 0.7 * page["norm-sixty-normal"] < 1.5
 
 
 def test_e87():
@@ -320,7 +320,7 @@ def test_the_function_moves_running_statistics_in_place_as_pytorch_does():
         nn.functional.batch_norm(torch.tensor(x), *theirs, training=True, momentum=0.3)
         for ours, right in zip((mean, var), theirs, strict=True):
             np.testing.assert_allclose(np.asarray(ours), right.numpy(), rtol=1e-14)
-        before = np.array(mean)
+        before = np.asarray(mean).copy()
         module.batch_norm(make(x), mean, var)
         np.testing.assert_array_equal(np.asarray(mean), before)  # evaluation moves nothing
 
