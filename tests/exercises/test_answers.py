@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.checks import CheckFailed
-from autograder.source import HIDDEN, regions
+from autograder.regions import HIDDEN, regions
 from tests.exercises.bench import (
     Bench,
     description,
