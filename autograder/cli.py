@@ -271,7 +271,7 @@ def _warmed(root, name):
     """Start the processes that will run the submissions, while the rest is imported and read."""
     from autograder import imports, pool, source
 
-    allowed = source.read(project.source_path(root, name)).imports
+    allowed = source.allowed_imports(project.source_path(root, name))
     return pool.warmed(imports.flavour(allowed))
 
 

@@ -13,7 +13,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jupytext
 import yaml
 
 from autograder.errors import AssignmentError
@@ -88,15 +87,24 @@ class Assignment:
 def read(path):
     """The Assignment in a source file; AssignmentError with file and line where it is wrong."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise AssignmentError(f"expected UTF-8 text: {error}", path) from None
-    header, body, offset = _split_front_matter(text, path)
+    header, body, offset = _split_front_matter(_text(path), path)
     assignment = Assignment(path.stem, path, *_header(header, path), _cells(body, offset, path))
     _find_tasks(assignment)
     _check(assignment)
     return assignment
+
+
+def allowed_imports(path):
+    """What `read(path).imports` gives, in a hundredth of the time."""
+    _, imports, _ = _header(_split_front_matter(_text(path), path)[0], path)
+    return imports
+
+
+def _text(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise AssignmentError(f"expected UTF-8 text: {error}", path) from None
 
 
 def _split_front_matter(text, path):
@@ -140,6 +148,8 @@ def _header(header, path):
 
 
 def _cells(body, offset, path):
+    import jupytext  # which takes longer than all else here
+
     numbers = [
         number
         for number, line in enumerate(body.split("\n"), start=offset + 1)

@@ -137,6 +137,7 @@ def _be_zygote(control, make):
     """Warm up, then serve requests until nobody can make any."""
     start = time.monotonic()
     control = socket.socket(fileno=control)
+    gc.disable()  # what is imported stays
     try:
         entry = make()
         if (threads := len(os.listdir("/proc/self/task"))) > 1:
@@ -144,8 +145,8 @@ def _be_zygote(control, make):
     except Exception:
         _send(control, failed=traceback.format_exc(limit=-5))
         raise SystemExit(1) from None
-    gc.collect()
     gc.freeze()  # the collector of a child need not touch, and so copy, what is here
+    gc.enable()
     _libc.malloc_trim(0)
     if not isinstance(entry, Root):  # its children could no longer do so with what is shared
         _use_huge_pages()
