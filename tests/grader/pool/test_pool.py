@@ -316,7 +316,10 @@ class TestNothingIsLeft:
             for _ in running.run([job(*PASSING), job(*ENDLESS), job(*ENDLESS), job(*ENDLESS)]):
                 raise error
 
-    def test_after_ctrl_c_while_it_waits(self):
+    def test_after_ctrl_c_while_it_waits(self, request):
+        # A shell starts what runs in the background with the signal ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
         with pytest.raises(KeyboardInterrupt), Pool(1, layer=LAYER) as running:
             ready = lambda: [pid for pid in zygotes() if children(pid)]  # noqa: E731
             ctrl_c = when(ready, lambda _: os.kill(os.getpid(), signal.SIGINT))
