@@ -378,7 +378,11 @@ SCHEDULES = {
           "cycle_momentum": False}],
     ),
 }  # fmt: skip
-COURSES = [(name, peer, options) for name, (peer, found) in SCHEDULES.items() for options in found]
+COURSES = [
+    pytest.param(name, peer, options, id=f"{name}-{number}")
+    for name, (peer, found) in SCHEDULES.items()
+    for number, options in enumerate(found)
+]
 
 
 def two_groups(module, kind="SGD", **options):
@@ -395,7 +399,7 @@ def quiet(optimizer):
 
 
 @pytest.mark.parametrize("kind, options", [("SGD", {"momentum": 0.9}), ("Adam", {})])
-@pytest.mark.parametrize("name, peer, course", COURSES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("name, peer, course", COURSES)
 def test_a_schedule_is_that_of_pytorch_over_its_whole_course(name, peer, course, kind, options):
     sides = [two_groups(module, kind, **options) for module in (reference, pytorch, torch.optim)]
     schedules = [getattr(reference, name)(optimizer, **course) for optimizer in sides[:2]]
