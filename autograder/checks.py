@@ -2,6 +2,7 @@
 
 check("relu", relu)             the visible cases of assignment.json, beside the notebook
 assert_close(got, expected)     for hidden tests, as assert_raises and fresh_rng are
+@picture                        before a function that draws with the student's answer
 """
 
 import json
@@ -17,7 +18,7 @@ import numpy as np
 from autograder import calls, compare, imports, show
 from autograder.values import decode
 
-__all__ = ["CheckFailed", "assert_close", "assert_raises", "check", "fresh_rng"]
+__all__ = ["CheckFailed", "assert_close", "assert_raises", "check", "fresh_rng", "picture"]
 
 SEED = "AUTOGRADER_SEED"  # the environment variable from which the grader's random inputs come
 KNOWN_MISTAKE = "Known mistake: "  # the grader finds the misconception's name behind this
@@ -137,6 +138,21 @@ def fresh_rng():
     global _seed
     _seed = int(os.environ.get(SEED) or secrets.randbelow(2**32))
     return np.random.default_rng(_seed)
+
+
+def picture(draw):
+    """Draw at once; where the task above does not work yet, say so instead."""
+    import matplotlib.pyplot as plt
+
+    try:
+        draw()
+        plt.show()
+    except NotImplementedError:
+        print("Solve the task above to see the picture.")
+    except Exception as error:
+        print(f"No picture yet. Your function raised {type(error).__name__}: {error}")
+    finally:
+        plt.close("all")
 
 
 def _seed_note():

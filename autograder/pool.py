@@ -42,10 +42,10 @@ def warmed(flavour):
     """Let this process's host start now, so that it imports what jobs need while others prepare."""
     global _host
     open_host()
-    with _host_lock:
-        _host = _host or Host()
-        _host.warm(flavour)
     try:
+        with _host_lock:
+            _host = _host or Host()
+            _host.warm(flavour)
         yield
     finally:
         close_host()

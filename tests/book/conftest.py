@@ -8,9 +8,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
-
-from tests.book import browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,13 +129,3 @@ def executed(tmp_path_factory):
 @pytest.fixture
 def project(executed, tmp_path):
     return executed.copy(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser without a window, which the tests share; each opens a context of its own."""
-    path = browser.executable()
-    with sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
-        yield program
-        program.close()

@@ -1,20 +1,6 @@
 """Look at a page in a real browser: what it asks for, what runs in it, whom it leaves out."""
 
-import contextlib
-
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
-
-from tests.book import browser
-
-
-@contextlib.contextmanager
-def chromium():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser.executable(),
-                                            args=browser.FLAGS)  # fmt: skip
-        yield opened
-        opened.close()
 
 
 def troubles(opened, path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograder import checks
-from autograder.checks import CheckFailed, assert_close, assert_raises, check, fresh_rng
+from autograder.checks import CheckFailed, assert_close, assert_raises, check, fresh_rng, picture
 
 
 @pytest.fixture(autouse=True)
@@ -232,3 +232,37 @@ def test_the_released_file_holds_data_only(project):
     mistakes = [m["name"] for m in data["tasks"]["double"]["misconceptions"]]
     assert mistakes == ["squared", "in_place"]
     assert "def " not in text and "answer_of_double" not in text
+
+
+def test_a_picture_is_drawn_at_once_and_closed(monkeypatch, capsys):
+    from matplotlib import pyplot as plt
+
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf().axes[0].lines[0]))
+
+    @picture
+    def _():
+        plt.plot([1, 2], [3, 4])
+
+    assert shown[0].get_ydata().tolist() == [3, 4]
+    assert plt.get_fignums() == []
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "printed"),
+    [
+        (NotImplementedError(), "Solve the task above to see the picture.\n"),
+        (KeyError("x"), "No picture yet. Your function raised KeyError: 'x'\n"),
+    ],
+)
+def test_a_picture_without_an_answer_says_why_and_leaves_no_empty_axes(error, printed, capsys):
+    from matplotlib import pyplot as plt
+
+    @picture
+    def _():
+        plt.plot([1, 2], [3, 4])
+        raise error
+
+    assert capsys.readouterr() == (printed, "")
+    assert plt.get_fignums() == []

@@ -116,12 +116,6 @@ def pages(course):
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with look.chromium() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("student", ["anna", "berta", "mallory", "nobody"])
 def test_a_page_asks_for_nothing_runs_nothing_and_leaves_nobody_out(chromium, pages, student):
     assert look.troubles(chromium, pages[student]) == []

@@ -164,12 +164,6 @@ def test_the_colors_are_those_of_the_book():
     assert (items.BLUE, items.ORANGE) == (style.BLUE, style.ORANGE)
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with look.chromium() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("number", [0, 12, 60])
 def test_the_page_asks_for_nothing_and_leaves_nobody_out(chromium, assignment, tmp_path, number):
     path = items.write(tmp_path, assignment, class_of(number, waiting=number // 4))
