@@ -427,9 +427,7 @@ def avg_pool2d_backward(
     input, plan = _pooled(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
     grad_output = _check_grad(grad_output, (*input.shape[:-2], *plan.out))
     share = _batch(grad_output) / _counts(input, plan, count_include_pad, divisor_override)
-    windows = np.broadcast_to(
-        share[:, :, None, None], (*share.shape[:2], *plan.kernel, *plan.out)
-    )
+    windows = np.broadcast_to(share[:, :, None, None], (*share.shape[:2], *plan.kernel, *plan.out))
     return _add_windows(windows, input.shape[-2:], plan).reshape(input.shape)
 
 

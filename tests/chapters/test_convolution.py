@@ -1,0 +1,397 @@
+"""The worked examples of the documents that concern convolution, and the networks.
+
+Worked examples are computed on both sides. The networks have state, which the parity tests do not
+see: here the NumPy ones are held against those in PyTorch, weights, results and gradients.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from book.convolution import pytorch
+from book.convolution import reference as f
+
+BOTH = [f, pytorch]
+
+
+def on(side, function, *args, **kwargs):
+    """What `function` of one side makes of 2-D arrays: a single channel in, an array out."""
+
+    def convert(value):
+        if not isinstance(value, np.ndarray):
+            return value
+        value = value.reshape((1,) * (4 - value.ndim) + value.shape).astype(float)
+        return torch.from_numpy(value) if side is pytorch else value
+
+    return np.asarray(getattr(side, function)(*map(convert, args), **kwargs)).squeeze((0, 1))
+
+
+def digits(text):
+    return np.array([[float(d) for d in row] for row in text.split("/")])
+
+
+def rows(text):
+    return np.array([[float(d) for d in row.split()] for row in text.split("/")])
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+# --- what the parity tests do not see
+
+
+def test_convolution_is_linear_and_slides_along_with_the_picture():
+    x, y, w = random(1, 2, 8, 8), random(1, 2, 8, 8, seed=1), random(3, 2, 3, 3, seed=2)
+    both = f.conv2d(x, w) + 2 * f.conv2d(y, w)
+    np.testing.assert_allclose(f.conv2d(x + 2 * y, w), both, atol=1e-13)
+    moved = f.conv2d(np.roll(x, 1, axis=3), w)
+    np.testing.assert_array_equal(moved[..., 1:], f.conv2d(x, w)[..., :-1])
+
+
+def test_convolution_is_a_product_with_the_unfolded_picture():
+    x, w = random(2, 3, 6, 5), random(4, 3, 3, 2, seed=1)
+    product = w.reshape(4, -1) @ f.unfold(x, (3, 2), padding=1, stride=2)
+    expected = f.conv2d(x, w, padding=1, stride=2)
+    np.testing.assert_allclose(product.reshape(expected.shape), expected, atol=1e-13)
+
+
+def test_transposed_convolution_is_the_adjoint_of_convolution():
+    """The sum of y * conv(x) is that of conv_transpose(y) * x, with the same kernel."""
+    x, w = random(2, 3, 7, 9), random(4, 3, 3, 3, seed=1)
+    forward = f.conv2d(x, w, stride=2, padding=1)
+    y = random(*forward.shape, seed=2)
+    back = f.conv_transpose2d(y, w, stride=2, padding=1)
+    np.testing.assert_allclose((back * x).sum(), (y * forward).sum(), rtol=1e-13)
+
+
+def test_a_dilated_kernel_is_one_with_zeros_between():
+    x, w = random(1, 1, 9, 9), random(1, 1, 3, 3, seed=1)
+    large = np.zeros((1, 1, 5, 5))
+    large[..., ::2, ::2] = w
+    np.testing.assert_allclose(f.conv2d(x, w, dilation=2), f.conv2d(x, large), atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "min_pool2d"])
+def test_pooling_takes_infinite_numbers_and_says_what_is_none(name):
+    x = np.array([[np.inf, 0.0, -np.inf, -np.inf, np.nan, 1.0]])
+    expected = {"max_pool2d": [[np.inf, -np.inf, np.nan]], "min_pool2d": [[0.0, -np.inf, np.nan]]}
+    for side in BOTH:
+        np.testing.assert_array_equal(on(side, name, x, (1, 2)), expected[name])
+
+
+def test_among_equals_the_first_gets_the_gradient():
+    found = f.max_pool2d_backward(np.ones((1, 1, 1)), np.ones((1, 2, 2)), 2)
+    np.testing.assert_array_equal(found, [[[1, 0], [0, 0]]])
+
+
+# --- networks
+
+CHANNELS = (16, 8, 6, 12, 2, 4, 3)
+NETWORKS = {
+    "LeNet5": (lambda side: side.LeNet5(generator=1), (2, 1, 32, 32)),
+    "LeNet5 in color": (lambda side: side.LeNet5(3, 4, generator=1), (1, 3, 32, 32)),
+    "ResidualBlock": (lambda side: side.ResidualBlock(4, 4, generator=1), (3, 4, 6, 5)),
+    "ResidualBlock, half": (lambda side: side.ResidualBlock(3, 6, 2, generator=1), (3, 3, 7, 6)),
+    "ResNet": (lambda side: side.ResNet(2, width=4, generator=1), (3, 3, 12, 12)),
+    "Inception": (lambda side: side.Inception(*CHANNELS, generator=1), (2, 16, 6, 7)),
+    "PilotNet": (lambda side: side.PilotNet(dropout=0.0, generator=1), (2, 3, 66, 200)),
+}
+
+
+def pair(name):
+    make, shape = NETWORKS[name]
+    return make(f), make(pytorch).double(), random(*shape) * (50.0 if name == "PilotNet" else 1.0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_same_seed_starts_both_networks_alike(name):
+    ours, theirs, _ = pair(name)
+    state = {k: v for k, v in theirs.state_dict().items() if "num_batches" not in k}
+    assert list(ours.parameters()) == [k for k, _ in theirs.named_parameters()]
+    assert ours.state_dict().keys() == state.keys()
+    for key, array in ours.state_dict().items():
+        np.testing.assert_allclose(array, state[key], rtol=1e-6, err_msg=key)  # drawn in float32
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_numpy_reproduces_forward_pass_gradients_and_statistics(name, training):
+    ours, theirs, x = pair(name)
+    ours.load_state_dict(theirs.state_dict())
+    ours.train(training), theirs.train(training)
+    tensor = torch.from_numpy(x).requires_grad_()
+    expected = theirs(tensor)
+    got = ours(x)
+    np.testing.assert_allclose(got, expected.detach(), rtol=1e-11, atol=1e-12)
+    grad_output = random(*got.shape, seed=3)
+    expected.backward(torch.from_numpy(grad_output))
+    grad_input = ours.backward(grad_output)
+    np.testing.assert_allclose(grad_input, tensor.grad, rtol=1e-10, atol=1e-12)
+    gradients = ours.gradients()
+    assert gradients.keys() == ours.parameters().keys()
+    for key, parameter in theirs.named_parameters():
+        close = {"rtol": 1e-10, "atol": 1e-11, "err_msg": key}
+        np.testing.assert_allclose(gradients[key], parameter.grad, **close)
+    for key, array in ours.state_dict().items():
+        np.testing.assert_allclose(array, theirs.state_dict()[key], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_drawn_without_a_seed_is_another_one(name):
+    ours, theirs, x = pair(name)
+    again = NETWORKS[name][0](f)
+    np.testing.assert_array_equal(again(x), ours(x))
+    fresh = {"LeNet5": f.LeNet5, "PilotNet": f.PilotNet, "ResNet": f.ResNet}.get(name)
+    if fresh:
+        first, second = fresh(), fresh()
+        assert any((first.parameters()[k] != second.parameters()[k]).any() for k in ["features.0.weight"]
+                   if k in first.parameters()) or name == "ResNet"
+
+
+def test_weights_that_do_not_fit_are_refused():
+    block = f.ResidualBlock(2, 2)
+    with pytest.raises(ValueError, match="expected the names of state_dict.*got others.*fc"):
+        block.load_state_dict({**block.state_dict(), "fc": np.ones(2)})
+    with pytest.raises(ValueError, match=r"bn1.bias: expected shape \(2,\), got \(3,\)"):
+        block.load_state_dict({**block.state_dict(), "bn1.bias": np.ones(3)})
+
+
+@pytest.mark.parametrize("side", BOTH)
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("LeNet5", (0,)), ("LeNet5", (1, 2.5)), ("ResidualBlock", (3, 0)),
+        ("ResidualBlock", (3, 3, 0)), ("ResNet", (0,)), ("ResNet", (1, 3, 10, True)),
+        ("Inception", (1, 1, 1, 0, 1, 1, 1)), ("PilotNet", (1.5,)),
+    ],
+)  # fmt: skip
+def test_networks_refuse_bad_numbers(side, name, args):
+    with pytest.raises(ValueError, match=r"expected.*got"):
+        getattr(side, name)(*args)
+
+
+def test_dropout_of_pilot_net_works_in_training_only():
+    net, x = f.PilotNet(generator=0), random(1, 3, 66, 200) * 50
+    assert (net(x) != net(x)).all()
+    net(x)
+    zero = net.features.backward(np.ones((1, 1152))) == 0
+    assert not zero.all()
+    np.testing.assert_array_equal(net.eval()(x), net(x))
+
+
+def test_resnet_20_has_its_parameters():
+    """0.27 million, as the paper says; the projections make 2,752 of them."""
+    net = f.ResNet()
+    assert sum(array.size for array in net.parameters().values()) == 272_474
+    layers = [k for k in net.parameters() if "downsample" not in k and ("conv" in k or k == "fc.weight")]
+    assert len(layers) == 20
+
+
+# --- worked examples
+
+SHEET, CROSS = digits("11100/01110/00111/00110/01100"), digits("101/010/101")
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w61(side):
+    found = on(side, "conv2d", SHEET, CROSS)
+    np.testing.assert_array_equal(found, digits("434/243/234"))
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w62(side):
+    np.testing.assert_array_equal(on(side, "conv2d", SHEET, CROSS, stride=2), digits("44/24"))
+    padded = digits("22311/14341/12433/12341/02211")
+    np.testing.assert_array_equal(on(side, "conv2d", SHEET, CROSS, padding=1), padded)
+    np.testing.assert_array_equal(on(side, "conv2d", SHEET, CROSS, dilation=2), [[2]])
+
+
+KERNEL = rows("0 1 -1/1 0 1/1 2 0")
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w63(side):
+    np.testing.assert_array_equal(on(side, "conv2d", digits("123/456/789"), KERNEL), [[32]])
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w64(side):
+    wide = digits("1231/4563/7898")
+    np.testing.assert_array_equal(on(side, "conv2d", wide, KERNEL), [[32, 36]])
+    flipped = np.ascontiguousarray(KERNEL[::-1, ::-1])
+    np.testing.assert_array_equal(on(side, "conv2d", wide, flipped), [[18, 16]])
+
+
+EDGE = rows("1 0 -1/1 0 -1/1 0 -1")
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w65(side):
+    step = np.tile([10.0, 10, 10, 0, 0, 0], (6, 1))
+    np.testing.assert_array_equal(on(side, "conv2d", step, EDGE), np.tile([0, 30, 30, 0], (4, 1)))
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w67_and_e104(side):
+    step = np.tile([9.0] * 4 + [0.0] * 4, (8, 1))
+    found = on(side, "conv2d", step, EDGE)
+    np.testing.assert_array_equal(found, np.tile([0, 0, 27, 27, 0, 0], (6, 1)))
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w68(side):
+    nine, kernel = digits("012/345/678"), digits("01/23")
+    padded = rows("0 3 8 4/9 19 25 10/21 37 43 16/6 7 8 0")
+    np.testing.assert_array_equal(on(side, "conv2d", nine, kernel, padding=1), padded)
+    np.testing.assert_array_equal(on(side, "conv2d", nine, kernel), rows("19 25/37 43"))
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w69(side):
+    for n in range(3, 12):
+        for k in range(1, 4):
+            assert side.conv_output_size(n, k) == n - k + 1
+            assert F.conv1d(torch.ones(1, 1, n), torch.ones(1, 1, k)).shape[2] == n - k + 1
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w70_and_e58(side):
+    for k in (1, 3, 5, 7):
+        assert side.conv_output_size(9, k, padding=(k - 1) // 2) == 9
+    for k in (2, 4):
+        assert side.conv_output_size(9, k, padding=(k - 1) // 2) == 8
+        assert side.conv_output_size(9, k, padding="same") == 9
+    assert side.conv_output_size(9, 3, stride=2, padding=1) == 5
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w71_and_e60(side):
+    wrong = tried = 0
+    for n in range(7, 16):
+        for k in (1, 3, 5):
+            for s in (1, 2, 3):
+                for p in (0, 1, 2):
+                    x, w = torch.ones(1, 1, n), torch.ones(1, 1, k)
+                    right = F.conv1d(x, w, stride=s, padding=p).shape[2]
+                    assert side.conv_output_size(n, k, s, p) == right
+                    wrong += int((n + 2 * p + k) / s + 1) != right
+                    tried += 1
+    assert tried == 243
+    assert wrong > 200
+    assert side.conv_output_size(7, 3, stride=2) == 3
+    assert int((7 + 3) / 2 + 1) == 6
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_e59(side):
+    with pytest.raises(ValueError, match="stride: expected a whole number.*at least 1, got 0"):
+        on(side, "conv2d", SHEET, CROSS, stride=0)
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w72(side):
+    nine = digits("123/456/789")
+    assert on(side, "max_pool2d", nine, 3) == 9
+    assert on(side, "avg_pool2d", nine, 3) == 5
+    assert on(side, "min_pool2d", nine, 3) == 1
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w73(side):
+    second = rows("5 2 1/5 7 1/9 5 12")
+    assert on(side, "max_pool2d", second, 3) == 12
+    np.testing.assert_allclose(on(side, "avg_pool2d", second, 3), 47 / 9, rtol=1e-15)
+    wide = np.hstack([digits("123/456/789"), second])
+    np.testing.assert_array_equal(on(side, "max_pool2d", wide, 3), [[9, 12]])
+
+
+def parameters(layer):
+    return sum(p.numel() for p in layer.parameters())
+
+
+def test_w74():
+    layer = nn.Conv2d(1, 5, 3, stride=1, padding=1)
+    assert parameters(layer) == 50 == 5 * (9 + 1)
+    assert f.conv_output_size((17, 23), 3, padding=1) == (17, 23)
+    assert f.conv2d(random(1, 17, 23), random(5, 1, 3, 3), padding=1).shape == (5, 17, 23)
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w75(side):
+    for n in range(2, 40):
+        assert side.conv_output_size(n, 3, stride=2, padding=1) == -(-n // 2)
+    sizes = [side.conv_output_size(n, 3, stride=2, padding=1) for n in (28, 7, 6)]
+    assert sizes == [14, 4, 3]
+
+
+def test_w76():
+    layer = nn.Conv2d(3, 5, 3, stride=2, padding=1)
+    assert tuple(layer.weight.shape) == (5, 3, 3, 3)
+    assert parameters(layer) == 140
+    result = f.conv2d(random(3, 32, 32), random(5, 3, 3, 3), stride=2, padding=1)
+    assert result.shape == (5, 16, 16)
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w78(side):
+    assert side.conv_flops((28, 28), 192, 32, 5, padding="same") == 120_422_400
+    narrow = side.conv_flops((28, 28), 192, 16, 1)
+    large = side.conv_flops((28, 28), 16, 32, 5, padding="same")
+    assert (narrow, large) == (2_408_448, 10_035_200)
+    assert 120_422_400 / (narrow + large) == pytest.approx(9.677, abs=5e-4)
+
+
+def test_w79():
+    net, x, seen = pytorch.PilotNet(), torch.zeros(1, 3, 66, 200), []
+    for layer in net.features:
+        x = layer(x)
+        if isinstance(layer, nn.Conv2d):
+            seen.append(tuple(x.shape[1:]))
+    assert seen == [(24, 31, 98), (36, 14, 47), (48, 5, 22), (64, 3, 20), (64, 1, 18)]
+    assert x.shape == (1, 1152)
+
+
+def test_w80():
+    net = f.PilotNet(generator=0)
+    arrays = list(net.parameters().values())
+    counts = [weight.size + bias.size for weight, bias in zip(arrays[::2], arrays[1::2], strict=True)]
+    assert counts == [1824, 21_636, 43_248, 27_712, 36_928, 115_300, 5_050, 510, 11]
+    assert sum(counts) == 252_219
+    size, channels, operations = (66, 200), 3, 0
+    for out, kernel, stride in ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1)):
+        operations += f.conv_flops(size, channels, out, kernel, stride)
+        size, channels = f.conv_output_size(size, kernel, stride), out
+    assert channels * size[0] * size[1] == 1152
+    operations += 1152 * 100 + 100 * 50 + 50 * 10 + 10
+    assert operations == 26_876_342
+
+
+def test_w82():
+    arrays = list(f.LeNet5().parameters().values())
+    counts = [weight.size + bias.size for weight, bias in zip(arrays[::2], arrays[1::2], strict=True)]
+    assert counts == [156, 2416, 48_120, 10_164, 850]
+    assert sum(counts) == 61_706
+
+
+def test_e64():
+    """A 1 x 1 convolution is linear, pixel by pixel; on one channel it only scales."""
+    x, y, w = random(2, 4, 5, 5), random(2, 4, 5, 5, seed=1), random(6, 4, 1, 1, seed=2)
+    np.testing.assert_allclose(f.conv2d(x + y, w), f.conv2d(x, w) + f.conv2d(y, w), atol=1e-14)
+    by_pixel = np.einsum("oc,nchw->nohw", w[:, :, 0, 0], x)
+    np.testing.assert_allclose(f.conv2d(x, w), by_pixel, atol=1e-14)
+    one = f.conv2d(x[:, :1], np.full((1, 1, 1, 1), 3.0))
+    np.testing.assert_array_equal(one, 3.0 * x[:, :1])
+
+
+def test_even_kernels_pad_behind_as_pytorch_does():
+    x, w = torch.arange(5.0).reshape(1, 1, 5).double(), torch.tensor([[[1.0, 10.0]]]).double()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        expected = F.conv1d(x, w, padding="same")
+    np.testing.assert_array_equal(f.conv1d(x.numpy(), w.numpy(), padding="same"), expected)
+    assert expected.tolist() == [[[10, 21, 32, 43, 4]]]
