@@ -6,8 +6,9 @@ function `f` is followed by `f_backward(grad_output, ...)`, which returns the gr
 array argument. The networks at the end take the weights of their twins in PyTorch.
 """
 
+from functools import reduce
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from book.activations import reference as activations
 from book.convolution import shapes
@@ -42,7 +43,7 @@ def _batch(input):
     return input if input.ndim == 4 else input[None]
 
 
-# --- windows: what a kernel sees, place by place
+# --- what a kernel sees, place by place
 
 
 def _padded(input, padding, value=0.0):
@@ -54,39 +55,44 @@ def _padded(input, padding, value=0.0):
     return padded
 
 
-def _windows(padded, plan):
-    """Every window of a padded picture, without a copy: (N, C, kH, kW, H', W')."""
-    reach = tuple(d * (k - 1) + 1 for k, d in zip(plan.kernel, plan.dilation, strict=True))
-    windows = sliding_window_view(padded, reach, axis=(2, 3))  # (N, C, H', W', reach, reach)
-    (down, across), (skip, jump) = plan.stride, plan.dilation
-    windows = windows[:, :, ::down, ::across, ::skip, ::jump]
-    windows = windows[:, :, : plan.out[0], : plan.out[1]]
-    return windows.transpose(0, 1, 4, 5, 2, 3)
+def _views(padded, plan):
+    """For each place of the kernel, row by row, what it sees there of all windows: (N, C, H', W').
 
-
-def _add_windows(windows, sizes, plan):
-    """The adjoint of `_windows`: each number is added where it came from; padding is cut off.
-
-    windows (N, C, kH, kW, H', W'); result (N, C, *sizes).
+    These are views: what is written to one is written to the padded picture.
     """
-    (top, bottom), (left, right) = plan.padding
-    height, width = sizes
-    padded = np.zeros((*windows.shape[:2], top + height + bottom, left + width + right))
     (down, across), (skip, jump), (rows, columns) = plan.stride, plan.dilation, plan.out
     for i in range(plan.kernel[0]):
         for j in range(plan.kernel[1]):
             y, x = i * skip, j * jump
-            places = padded[:, :, y : y + down * rows : down, x : x + across * columns : across]
-            places += windows[:, :, i, j]
+            yield padded[:, :, y : y + down * rows : down, x : x + across * columns : across]
+
+
+def _add_up(parts, input, plan):
+    """The way back: each place's part is added where it was seen, and the padding is cut off.
+
+    parts: for each place of the kernel (N, C, H', W'); result as input, of which only the shape
+    counts.
+    """
+    (top, bottom), (left, right) = plan.padding
+    n, channels, height, width = input.shape
+    padded = np.zeros((n, channels, top + height + bottom, left + width + right))
+    for view, part in zip(_views(padded, plan), parts, strict=True):
+        view += part
     return padded[:, :, top : top + height, left : left + width]
+
+
+def _parts(windows, channels, plan):
+    """The rows of a matrix of columns by their place in the kernel, each (N, C, H', W')."""
+    n, places = len(windows), plan.kernel[0] * plan.kernel[1]
+    return windows.reshape(n, channels, places, *plan.out).transpose(2, 0, 1, 3, 4)
 
 
 def _columns(input, plan, groups=1):
     """A column for each window: (N, G, C / G · kH · kW, H' · W')."""
     n, channels = input.shape[:2]
     rows = channels // groups * plan.kernel[0] * plan.kernel[1]
-    windows = _windows(_padded(input, plan.padding), plan)
-    return windows.reshape(n, groups, rows, plan.out[0] * plan.out[1])  # copies
+    windows = np.stack(list(_views(_padded(input, plan.padding), plan)), axis=2)
+    return windows.reshape(n, groups, rows, plan.out[0] * plan.out[1])
 
 
 # --- convolution
@@ -136,8 +142,8 @@ def conv2d_backward(
     columns = _columns(x, plan, groups)
     grad_weight = (g @ columns.swapaxes(2, 3)).sum(axis=0).reshape(weight.shape)
     kernels = weight.reshape(groups, out // groups, -1)
-    windows = (kernels.swapaxes(1, 2) @ g).reshape(n, x.shape[1], *plan.kernel, *plan.out)
-    grad_input = _add_windows(windows, x.shape[2:], plan).reshape(input.shape)
+    parts = _parts(kernels.swapaxes(1, 2) @ g, x.shape[1], plan)
+    grad_input = _add_up(parts, x, plan).reshape(input.shape)
     if bias is None:
         return grad_input, grad_weight
     return grad_input, grad_weight, g.sum(axis=(0, 3)).reshape(out)
@@ -226,8 +232,8 @@ def conv_transpose2d(
     n, channels = x.shape[:2]
     kernels = weight.reshape(groups, channels // groups, -1)
     g = x.reshape(n, groups, channels // groups, plan.out[0] * plan.out[1])
-    windows = (kernels.swapaxes(1, 2) @ g).reshape(n, out, *plan.kernel, *plan.out)
-    result = _add_windows(windows, sides, plan)
+    parts = _parts(kernels.swapaxes(1, 2) @ g, out, plan)
+    result = _add_up(parts, np.empty((n, out, *sides)), plan)
     if bias is not None:
         result = result + bias[:, None, None]
     return result.reshape(*input.shape[:-3], out, *sides)
@@ -301,9 +307,8 @@ def unfold_backward(grad_output, input, kernel_size, dilation=1, padding=0, stri
     x = _batch(input)
     rows = x.shape[1] * plan.kernel[0] * plan.kernel[1]
     expected = (*input.shape[:-3], rows, plan.out[0] * plan.out[1])
-    grad_output = _check_grad(grad_output, expected)
-    windows = grad_output.reshape(*x.shape[:2], *plan.kernel, *plan.out)
-    return _add_windows(windows, x.shape[2:], plan).reshape(input.shape)
+    grad_output = _check_grad(grad_output, expected).reshape(len(x), *expected[-2:])
+    return _add_up(_parts(grad_output, x.shape[1], plan), x, plan).reshape(input.shape)
 
 
 def _unfolded(input, kernel_size, dilation, padding, stride):
@@ -329,8 +334,8 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     Source: documents 001, 002 and 003, errata E61 and E62.
     """
     input, plan = _pooled(input, kernel_size, stride, padding, dilation, ceil_mode)
-    windows = _windows(_padded(_batch(input), plan.padding, -np.inf), plan)
-    return windows.max(axis=(2, 3)).reshape(*input.shape[:-2], *plan.out)
+    best = reduce(np.maximum, _views(_padded(_batch(input), plan.padding, -np.inf), plan))
+    return best.reshape(*input.shape[:-2], *plan.out)
 
 
 def max_pool2d_backward(
@@ -343,13 +348,14 @@ def max_pool2d_backward(
     """
     input, plan = _pooled(input, kernel_size, stride, padding, dilation, ceil_mode)
     grad_output = _check_grad(grad_output, (*input.shape[:-2], *plan.out))
-    windows = _windows(_padded(_batch(input), plan.padding, -np.inf), plan)
-    n, channels, *kernel = windows.shape[:4]
-    places = kernel[0] * kernel[1]
-    winners = windows.reshape(n, channels, places, *plan.out).argmax(axis=2)[:, :, None]
-    won = winners == np.arange(places)[:, None, None]  # (N, C, kH · kW, H', W')
-    found = (won * _batch(grad_output)[:, :, None]).reshape(windows.shape)
-    return _add_windows(found, input.shape[-2:], plan).reshape(input.shape)
+    padded = _padded(_batch(input), plan.padding, -np.inf)
+    best = reduce(np.maximum, _views(padded, plan))
+    left, parts = _batch(grad_output).copy(), []  # the gradient that no place has claimed so far
+    for seen in _views(padded, plan):
+        won = (seen == best) | (seen != seen)  # NaN wins, and is not even equal to itself
+        parts.append(np.where(won, left, 0.0))
+        left[won] = 0.0
+    return _add_up(parts, _batch(input), plan).reshape(input.shape)
 
 
 def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
@@ -405,8 +411,8 @@ def avg_pool2d(
     """
     input, plan = _pooled(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
     counts = _counts(input, plan, count_include_pad, divisor_override)
-    windows = _windows(_padded(_batch(input), plan.padding), plan)
-    return (windows.sum(axis=(2, 3)) / counts).reshape(*input.shape[:-2], *plan.out)
+    total = reduce(np.add, _views(_padded(_batch(input), plan.padding), plan))
+    return (total / counts).reshape(*input.shape[:-2], *plan.out)
 
 
 def avg_pool2d_backward(
@@ -427,8 +433,8 @@ def avg_pool2d_backward(
     input, plan = _pooled(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
     grad_output = _check_grad(grad_output, (*input.shape[:-2], *plan.out))
     share = _batch(grad_output) / _counts(input, plan, count_include_pad, divisor_override)
-    windows = np.broadcast_to(share[:, :, None, None], (*share.shape[:2], *plan.kernel, *plan.out))
-    return _add_windows(windows, input.shape[-2:], plan).reshape(input.shape)
+    parts = [share] * (plan.kernel[0] * plan.kernel[1])
+    return _add_up(parts, _batch(input), plan).reshape(input.shape)
 
 
 def _counts(input, plan, count_include_pad, divisor_override):
