@@ -398,7 +398,7 @@ _F = "torch.nn.functional"
 
 OPS = [
     Op("conv2d", _conv_sample, _conv_cases, (f"{_F}.conv2d",), (_correlate_scipy,),
-       min_ndim=4, bench_shape=(16, 16, 32, 32)),
+       min_ndim=4, bench_shape=(8, 64, 16, 16)),
     Op("conv1d", _conv1d_sample, _conv1d_cases, (f"{_F}.conv1d",), (_correlate1d_scipy,),
        min_ndim=3),
     Op("conv_transpose2d", _transpose_sample, _transpose_cases, (f"{_F}.conv_transpose2d",),
