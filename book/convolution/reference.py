@@ -538,12 +538,13 @@ class _Module:
             array[...] = values
 
     def parameters(self):
-        """The arrays that are learned, by name."""
-        learned = self.gradient_names()
-        return {name: array for name, array in self.state_dict().items() if name in learned}
-
-    def gradient_names(self):
-        return {prefix + name for prefix, layer in self._owners() for name in layer.weights}
+        """The arrays that are learned, by name; they are the network's own."""
+        return {
+            prefix + name: getattr(layer, name)
+            for prefix, layer in self._owners()
+            for name in layer.weights
+            if getattr(layer, name) is not None
+        }
 
     def gradients(self):
         """The gradients that the last `backward` found, by the names of `parameters()`."""

@@ -232,6 +232,32 @@ def test_w65(side):
     np.testing.assert_array_equal(on(side, "conv2d", step, EDGE), np.tile([0, 30, 30, 0], (4, 1)))
 
 
+def test_e56():
+    """A random kernel answers where there is no edge; one that is chosen does not."""
+    step = np.tile([10.0, 10, 10, 0, 0, 0], (6, 1))
+    row = on(f, "conv2d", step, random(3, 3))[0]
+    assert np.abs(row[:3]).min() > 0.1
+    assert np.isclose(row[0], 10 * random(3, 3).sum())
+    np.testing.assert_array_equal(on(f, "conv2d", step, EDGE)[0], [0, 30, 30, 0])
+
+
+def test_e61():
+    """After pooling, a shift by a pixel matters less; a turn or a large shift still matters."""
+    image = np.zeros((16, 16))
+    image[4:8, 3:6], image[6:12, 9:11] = 1.0, 2.0
+
+    def change(other):
+        pooled, moved = (on(f, "max_pool2d", x, 4, 1) for x in (image, other))
+        return [
+            np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in ((image, other), (pooled, moved))
+        ]
+
+    plain, pooled = change(np.roll(image, 1, axis=1))
+    assert 0.0 < pooled < 0.7 * plain
+    for other in (np.roll(image, 5, axis=1), np.ascontiguousarray(np.rot90(image))):
+        assert change(other)[1] > 1.5 * pooled
+
+
 @pytest.mark.parametrize("side", BOTH)
 def test_w66(side):
     image = digits("005214/341113/671114/892152/200021/622221")
