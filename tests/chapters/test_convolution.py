@@ -1,7 +1,9 @@
 """The worked examples of the documents that concern convolution, and the networks.
 
 Worked examples are computed on both sides. The networks have state, which the parity tests do not
-see: here the NumPy ones are held against those in PyTorch, weights, results and gradients.
+see: here the NumPy ones are held against those in PyTorch, weights, results and gradients. The
+experiments run on the page, whose stored outputs nbval verifies; here their outcome is held against
+the claim.
 """
 
 import warnings
@@ -14,8 +16,14 @@ from torch.nn import functional as F
 
 from book.convolution import pytorch
 from book.convolution import reference as f
+from tests.chapters.glued import glued
 
 BOTH = [f, pytorch]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return glued("convolution/chapter.ipynb")
 
 
 def on(side, function, *args, **kwargs):
@@ -449,3 +457,107 @@ def test_even_kernels_pad_behind_as_pytorch_does():
         expected = F.conv1d(x, w, padding="same")
     np.testing.assert_array_equal(f.conv1d(x.numpy(), w.numpy(), padding="same"), expected)
     assert expected.tolist() == [[[10, 21, 32, 43, 4]]]
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_w81(side):
+    """Its input is lost, so 7 cannot be computed again; what it shows can: channels add up."""
+    x, w = random(3, 5, 5), random(1, 3, 3, 3)
+    apart = sum(on(side, "conv2d", x[c], w[0, c]) for c in range(3))
+    if side is pytorch:
+        x, w = torch.from_numpy(x), torch.from_numpy(w)
+    np.testing.assert_allclose(np.asarray(side.conv2d(x, w))[0], apart, atol=1e-14)
+
+
+# --- errata of the text
+
+
+def test_e06():
+    right = "applied-deep-learning-part-4-convolutional-neural-networks-584bc134c1e2"
+    assert "revolutional" not in right.replace("convolutional", "")
+    assert "nets-works" not in right
+
+
+def test_e08(page):
+    """The deeper the maps, the more of them are zero: specific detectors find nothing."""
+    assert page["conv-e08-second-zero"] > 1.5 * page["conv-e08-first-zero"]
+    assert page["conv-e08-second-blank"] > page["conv-e08-first-blank"]
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_e57(side):
+    """The vertical edge answers, an even picture does not, and no cell is a negative zero."""
+    step = np.tile([10.0, 10, 10, 0, 0, 0], (6, 1))
+    assert not np.signbit(on(side, "conv2d", step, EDGE)).any()
+    assert not on(side, "conv2d", step.T.copy(), EDGE).any()
+
+
+@pytest.mark.parametrize("side", BOTH)
+def test_e62(side):
+    """The maximum is that of a window: another picture in the batch changes nothing."""
+    x = random(2, 1, 4, 4)
+    pool = (lambda a: side.max_pool2d(torch.from_numpy(a), 2)) if side is pytorch else None
+    pool = pool or (lambda a: side.max_pool2d(a, 2))
+    np.testing.assert_array_equal(np.asarray(pool(x))[0], np.asarray(pool(x[:1]))[0])
+
+
+def test_e95(page):
+    """With one linear layer behind its maps, a convolutional network is as good as a dense one."""
+    assert page["conv-digits-small"] >= page["conv-digits-dense"]
+    assert page["conv-digits-small-moved"] > page["conv-digits-dense-moved"] + 15
+
+
+# --- experiments
+
+
+def test_x81(page):
+    assert page["conv-x81-gap"] < 5e-3
+
+
+def test_x82(page):
+    assert page["conv-x82-dense-left"] > 80
+    assert page["conv-x82-dense-right"] < 30
+    left, right = (page[f"conv-x82-convolutional-{side}"] for side in ("left", "right"))
+    assert left > 85
+    assert abs(left - right) < 2
+    assert page["conv-equi-plain"] == page["conv-equi-stride-2"] == 0
+    assert page["conv-equi-stride-1"] > 0.05
+
+
+def test_x83(page):
+    small = [page[f"conv-x83-shift-1-{side}"] for side in (1, 2, 4, 8)]
+    assert small == sorted(small, reverse=True)
+    for other in ("shift-3", "turn-90", "enlarge-1.25"):
+        assert page[f"conv-x83-{other}-2"] > 1.25 * small[1]
+
+
+def test_x84(page):
+    found = {k.removeprefix("conv-x84-"): v for k, v in page.items() if k.startswith("conv-x84-")}
+    assert found == {
+        "max-dark": 1.0, "min-dark": 0.0, "avg-dark": 0.5,
+        "max-bright": 0.0, "min-bright": 1.0, "avg-bright": 0.5,
+    }  # fmt: skip
+
+
+def test_x85(page):
+    assert page["conv-x85-gap"] == 0
+    assert (page["conv-x85-plain"], page["conv-x85-dilations"]) == (9, 31)
+    for name in ("plain", "strides", "dilations"):
+        assert page[f"conv-x85-{name}"] == page[f"conv-x85-{name}-formula"]
+
+
+def test_x86(page):
+    assert page["conv-x86-faster"] == "True"
+    assert (page["conv-x86-direct"], page["conv-x86-narrow"]) == ("153,632", "15,920")
+
+
+def test_x87(page):
+    small, large, both = (page[f"conv-x87-{name}"] for name in ("small", "large", "both"))
+    assert both > small + 5
+    assert both > large - 2
+    weights = [page[f"conv-x87-{name}-weights"] for name in ("small", "both", "large")]
+    assert weights == [116, 404, 692]
+
+
+def test_numpy_runs_the_network_that_the_page_trained(page):
+    assert page["conv-numpy-forward"] == page["conv-numpy-backward"] == "True"
