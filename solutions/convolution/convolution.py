@@ -199,7 +199,7 @@ for count in [0, 1, 2, 3, 4]:
         assert_close(int(got), last - first + 1, what=f"receptive field of {stack}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="conv2d" minutes=25
+# %% [markdown] task="conv2d" minutes=20
 # ## 3. The convolution
 #
 # With stride $s$ and $p$ zeros on every side of the picture,
@@ -308,7 +308,7 @@ def _():
         ax.axis("off")
 
 
-# %% [markdown] task="conv2d_backward" minutes=25
+# %% [markdown] task="conv2d_backward" minutes=20
 # ## 4. And its way back
 #
 # Now with a stride, and without padding. A number $x$ was read by several windows, each time
@@ -490,7 +490,7 @@ for n, c, rows, columns, k, kinds in [
     assert_close(got, expected, what=f"gradient of {x.shape}, windows of {k}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="match" minutes=20
+# %% [markdown] task="match" minutes=15
 # ## 6. Find it
 #
 # A kernel is a pattern. But a plain convolution has a weakness as a finder: a bright place gives a
@@ -613,7 +613,7 @@ def _():
         ax.axis("off")
 
 
-# %% [markdown] task="make_reader" minutes=20
+# %% [markdown] task="make_reader" minutes=15
 # ## 7. A network that does not care where
 #
 # Build a network that gives the same answer wherever the digit stands on its canvas:
