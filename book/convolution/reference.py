@@ -350,11 +350,11 @@ def max_pool2d_backward(
     grad_output = _check_grad(grad_output, (*input.shape[:-2], *plan.out))
     padded = _padded(_batch(input), plan.padding, -np.inf)
     best = reduce(np.maximum, _views(padded, plan))
-    left, parts = _batch(grad_output), []  # the gradient that no place has claimed so far
+    free, parts = np.ones(best.shape, dtype=bool), []  # the windows that no place has won so far
     for seen in _views(padded, plan):
-        won = (seen == best) | (seen != seen)  # NaN wins, and is not even equal to itself
-        parts.append(np.where(won, left, 0.0))
-        left = np.where(won, 0.0, left)
+        won = ((seen == best) | (seen != seen)) & free  # NaN wins, and is not equal to itself
+        parts.append(np.where(won, _batch(grad_output), 0.0))
+        free ^= won
     return _add_up(parts, _batch(input), plan).reshape(input.shape)
 
 
