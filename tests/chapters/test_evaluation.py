@@ -124,9 +124,10 @@ def test_e11(page):
 
 
 def test_e44(page):
-    """Early stopping is a knob that moves two things at once: the fit, and the gap to the dev set."""
+    """Early stopping is a knob that moves two things at once: the fit and the gap."""
     stop, end = (
-        [page[f"eva-x78-none-{when}-{part}"] for part in ("train", "dev")] for when in ("stop", "end")
+        [page[f"eva-x78-none-{when}-{part}"] for part in ("train", "dev")]
+        for when in ("stop", "end")
     )
     assert stop[0] > end[0] + 0.5  # a worse fit
     assert stop[1] - stop[0] < end[1] - end[0] - 0.5  # a smaller gap
