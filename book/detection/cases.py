@@ -4,6 +4,7 @@ import contextlib
 import io
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 
 from book.op import Case, Op
@@ -212,6 +213,7 @@ def _windows_cases(rng):
     yield Case("a stride that does not fit", ((7, 9), sizes, 3))
     yield Case("as large as the picture", ((4, 4), sizes))
     yield Case("larger than the picture", ((3, 3), sizes))
+    yield Case("much larger than the picture", ((1, 1), sizes, 2))
     yield Case("no sizes", ((3, 3), np.zeros((0, 2), int)))
     yield Case("not contiguous", ((6, 8), sizes.T))
     yield Case("no stride", ((6, 8), sizes, 0), raises=ValueError)
@@ -290,7 +292,9 @@ def _encode_cases(rng):
     center = np.array([[0.25, 0.25, 0.75, 0.75]])
     yield Case("a center on a line", (center, np.array([0]), 2, 1))
     yield Case("two in a cell", (np.repeat(center, 2, axis=0), np.array([2, 1]), 3, 3))
-    yield Case("in the last corner", (np.array([[0.96875, 0.96875, 1.0, 1.0]]), np.array([0]), 2, 1))
+    yield Case(
+        "in the last corner", (np.array([[0.96875, 0.96875, 1.0, 1.0]]), np.array([0]), 2, 1)
+    )
     good = center, np.array([0])
     yield Case("pixels instead of shares", (center * 64, good[1], 2, 1), raises=ValueError)
     yield Case("no area", (center[:, [0, 1, 0, 1]], good[1], 2, 1), raises=ValueError)
@@ -423,7 +427,10 @@ def _loss_by_torch(
             best = -1
             if aim[4] == 1:
                 shared = [min(aim[2], a[0]) * min(aim[3], a[1]) for a in anchors]
-                ious = [s / (aim[2] * aim[3] + a.prod() - s) for s, a in zip(shared, anchors)]
+                ious = [
+                    s / (aim[2] * aim[3] + a.prod() - s)
+                    for s, a in zip(shared, anchors, strict=True)
+                ]
                 best = ious.index(max(ious))
                 kind = kind + F.cross_entropy(input[n, i, j, 5 * boxes :], aim[5:].argmax())
                 ratio = (aim[2:4] / anchors[best]).log()
@@ -434,20 +441,12 @@ def _loss_by_torch(
                 cost = F.binary_cross_entropy_with_logits(raw[b, 4], hit)
                 there, nothing = there + cost * hit, nothing + cost * (1 - hit)
         terms += [lambda_coord * place, there, lambda_noobj * nothing, kind]
-    terms = (
-        F.pad(input.new_zeros((0, 4)), (0, 0)) if not terms
-        else _stacked(terms).reshape(count, 4)
-    )  # fmt: skip
-    if not count:
-        terms = terms + input.sum() * 0
-    total = {"none": terms, "sum": terms.sum(), "mean": terms.sum() / max(count, 1)}[reduction]
-    return (total if count or reduction != "mean" else total * float("nan")).to(dtype)
-
-
-def _stacked(tensors):
-    import torch
-
-    return torch.stack(tensors)
+    nothing = input.sum() * 0  # so that a gradient flows, if only one of zeros
+    terms = torch.stack(terms).reshape(count, 4) if terms else nothing.expand(0, 4)
+    total = terms if reduction == "none" else terms.sum() + nothing
+    if reduction == "mean":
+        total = total / total.new_tensor(float(count))
+    return total.to(dtype)
 
 
 # --- scores

@@ -603,7 +603,7 @@ def yolo_loss(
     there = responsible * torch.logaddexp(zero, -raw[..., 4])
     nothing = lambda_noobj * (1 - responsible) * torch.logaddexp(zero, raw[..., 4])
     kind = -one_hot * log_softmax(classes, dim=-1)
-    terms = torch.stack([t.flatten(1).sum(dim=1) for t in (place, there, nothing, kind)], dim=1)
+    terms = torch.stack([t.sum(dim=(1, 2, 3)) for t in (place, there, nothing, kind)], dim=1)
     if reduction == "none":
         return terms.to(input.dtype)
     total = terms.sum()

@@ -402,7 +402,9 @@ def sliding_windows(image_size, sizes, stride=1):
         raise ValueError("sizes: expected positive numbers, got one that is not")
     windows = [np.zeros((0, 4), dtype=np.int64)]
     for h, w in sizes.tolist():
-        y, x = np.mgrid[0 : height - h + 1 : stride, 0 : width - w + 1 : stride]
+        y = np.arange(0, max(height - h + 1, 0), stride)
+        x = np.arange(0, max(width - w + 1, 0), stride)
+        y, x = np.meshgrid(y, x, indexing="ij")
         windows.append(np.stack([x, y, x + w, y + h], axis=-1).reshape(-1, 4))
     return np.concatenate(windows)
 
@@ -701,7 +703,8 @@ def _grid(input, anchors):
             f"input: expected shape (N, S, S, {parts} + C), five numbers for each of "
             f"{len(anchors)} anchors and C > 0 classes, got {input.shape}"
         )
-    return input[..., :parts].reshape(*input.shape[:3], -1, 5), input[..., parts:], anchors
+    boxes = input[..., :parts].reshape(*input.shape[:3], len(anchors), 5)
+    return boxes, input[..., parts:], anchors
 
 
 def yolo_decode(input, anchors):
@@ -785,9 +788,7 @@ def yolo_loss(input, target, anchors, lambda_coord=5.0, lambda_noobj=0.5, reduct
     there = responsible * np.logaddexp(0.0, -raw[..., 4])
     nothing = lambda_noobj * (1 - responsible) * np.logaddexp(0.0, raw[..., 4])
     kind = -one_hot * log_softmax(classes, dim=-1)
-    terms = [term.reshape(len(raw), -1).sum(axis=1) if term.size else np.zeros(len(raw))
-             for term in (place, there, nothing, kind)]  # fmt: skip
-    terms = np.stack(terms, axis=1)
+    terms = np.stack([t.sum(axis=(1, 2, 3)) for t in (place, there, nothing, kind)], axis=1)
     if reduction == "none":
         return terms
     if reduction == "sum":
@@ -824,7 +825,9 @@ def yolo_loss_backward(
     grad_raw = np.concatenate([grad_place, grad_object[..., None]], axis=-1)
     total = one_hot.sum(axis=-1, keepdims=True)
     grad_classes = kind * (total * softmax(classes, dim=-1) - one_hot)
-    return np.concatenate([grad_raw.reshape(*classes.shape[:3], -1), grad_classes], axis=-1)
+    return np.concatenate(
+        [grad_raw.reshape(*classes.shape[:3], 5 * len(anchors)), grad_classes], axis=-1
+    )
 
 
 # --- how good a detector is
