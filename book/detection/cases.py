@@ -87,6 +87,8 @@ def _pair_cases(rng):
     yield Case("broadcast view", (np.broadcast_to(square, (3, 4)), _boxes(rng, 2)))
     yield Case("turned inside out", (_ONE, _TURNED), raises=ValueError)
     yield Case("one box alone", (_ONE[0], _ONE), raises=ValueError)
+    yield Case("an infinite corner", (_ONE, _ONE * [1.0, 1.0, np.inf, 1.0]), raises=ValueError)
+    yield Case("a corner that is NaN", (_ONE * np.nan, _ONE), raises=ValueError)
     yield Case("three numbers", (_ONE, np.ones((2, 3))), raises=ValueError)
     yield Case("complex", (_ONE * 1j, _ONE), raises=TypeError)
 
@@ -194,6 +196,7 @@ def _soft_cases(rng):
         if "threshold" not in name:
             yield Case(name, (boxes, scores), raises=error)
     half = np.array([0.5])
+    yield Case("an infinite score", (_ONE, -half * np.inf), raises=ValueError)
     yield Case("sigma of zero", (_ONE, half), {"sigma": 0.0}, raises=ValueError)
     yield Case("sigma in words", (_ONE, half), {"sigma": "wide"}, raises=TypeError)
 

@@ -73,8 +73,8 @@ def _corners(boxes: Tensor, name: str = "boxes", fmt: str = "xyxy") -> Tensor:
     boxes = _to_corners(_wide(_fours(boxes, name)), fmt)
     if boxes.ndim != 2:
         raise ValueError(f"{name}: expected shape (N, 4), got {tuple(boxes.shape)}")
-    message = f"{name}: expected x1 <= x2 and y1 <= y2, got a box where they are not"
-    _require(boxes[:, 2:] >= boxes[:, :2], message)
+    message = f"{name}: expected finite x1 <= x2 and y1 <= y2, got a box without"
+    _require(boxes.isfinite().all() & (boxes[:, 2:] >= boxes[:, :2]), message)
     return boxes
 
 
@@ -266,10 +266,11 @@ def soft_nms(
     Shapes: boxes (N, 4) as corners, scores (N,); result a pair: indices (K,) in the order they
     were chosen, and their lowered scores (K,), those above score_threshold.
     Raises: TypeError if an array is not real; ValueError if shapes do not fit, a box is turned
-    inside out, a score is NaN or sigma is not positive.
+    inside out, a score is not finite or sigma is not positive.
     """
     boxes = _corners(boxes).detach().double()
     given = _per_box(scores, len(boxes), "scores")
+    _require(given.isfinite(), "scores: expected finite numbers, got an infinite one")
     _number(score_threshold, "score_threshold", -math.inf)
     _number(sigma, "sigma")
     if sigma == 0:

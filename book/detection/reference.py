@@ -48,8 +48,8 @@ def _corners(boxes, name="boxes", fmt="xyxy"):
     boxes = _to_corners(_fours(boxes, name), fmt)
     if boxes.ndim != 2:
         raise ValueError(f"{name}: expected shape (N, 4), got {boxes.shape}")
-    if not (boxes[:, 2:] >= boxes[:, :2]).all():
-        raise ValueError(f"{name}: expected x1 <= x2 and y1 <= y2, got a box where they are not")
+    if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()):
+        raise ValueError(f"{name}: expected finite x1 <= x2 and y1 <= y2, got a box without")
     return boxes
 
 
@@ -357,11 +357,13 @@ def soft_nms(boxes, scores, sigma=0.5, score_threshold=0.001):
     Shapes: boxes (N, 4) as corners, scores (N,); result a pair: indices (K,) in the order they
     were chosen, and their lowered scores (K,), those above score_threshold.
     Raises: TypeError if an array is not real; ValueError if shapes do not fit, a box is turned
-    inside out, a score is NaN or sigma is not positive.
+    inside out, a score is not finite or sigma is not positive.
     Source: Bodla et al., 2017.
     """
     boxes = _corners(boxes)
     scores = _per_box(scores, len(boxes), "scores")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores: expected finite numbers, got an infinite one")
     _number(score_threshold, "score_threshold", -np.inf)
     _number(sigma, "sigma")
     if sigma == 0:

@@ -7,10 +7,11 @@ there and back through YOLO's grid, and torchvision, where it can be imported.
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.data import astronaut
 
-from book.detection import pytorch
+from book.detection import cases, pytorch
 from book.detection import reference as f
 
 # --- worked examples
@@ -194,6 +195,37 @@ def test_generalized_iou_is_never_above_iou(seed):
     assert (general <= iou + 1e-12).all() and (general > -1).all()
     assert np.diag(general) == pytest.approx(np.ones(6))
     assert iou == pytest.approx(iou.T)
+
+
+@pytest.mark.parametrize("options", [(1.0, 0.8, 20), (100.0, 0.5, 20), (300.0, 1.5, 50)], ids=str)
+def test_segments_of_a_photograph_are_those_of_scikit_image(options):
+    image = astronaut()[::5, ::5] / 255
+    segments = f.segment_felzenszwalb(image, *options)
+    assert np.array_equal(segments, cases._skimage_felzenszwalb(image, *options))
+    assert torch.equal(
+        pytorch.segment_felzenszwalb(torch.tensor(image), *options), torch.tensor(segments)
+    )
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    pictures=st.integers(1, 5),
+    objects=st.integers(1, 6),
+    kinds=st.integers(1, 3),
+    ties=st.booleans(),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_mean_average_precision_is_that_of_pycocotools(seed, pictures, objects, kinds, ties):
+    rng = np.random.default_rng(seed)
+    scene = list(cases._scene(rng, pictures, objects, kinds))
+    if ties:
+        scene[1] = rng.integers(0, 4, len(scene[1])) / 4
+    mean, table = f.mean_average_precision(*scene)
+    expected, whole = cases._pycocotools_map(*scene)
+    assert mean == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(table, whole, rtol=1e-12)
+    same, _ = pytorch.mean_average_precision(*map(torch.tensor, scene))
+    assert same.item() == pytest.approx(expected, rel=1e-12)
 
 
 # --- torchvision, whose wheel on PyPI does not import beside a CPU build of PyTorch
