@@ -540,7 +540,7 @@ def _map_cases(rng):
         yield Case(name, nested, kwargs, raises=error)
 
 
-def _pycocotools_map(
+def pycocotools_map(
     boxes, scores, labels, images, true_boxes, true_labels, true_images,
     iou_thresholds=None, max_detections=100,
 ):  # fmt: skip
@@ -595,7 +595,7 @@ def _ap_by_others(scores, correct, num_objects, method="coco"):
         boxes, truths = (box + 16.0 * k[:, None] for k in (at, np.arange(num_objects)))
         here, there = np.zeros(len(at), int), np.zeros(num_objects, int)
         half, many = np.array([0.5]), max(len(at), 1)
-        return _pycocotools_map(boxes, scores, here, here, truths, there, there, half, many)[0]
+        return pycocotools_map(boxes, scores, here, here, truths, there, there, half, many)[0]
     order = np.argsort(-scores, kind="mergesort")
     hits = np.cumsum(correct[order])
     recall, precision = hits / num_objects, hits / np.arange(1, len(hits) + 1)
@@ -647,7 +647,7 @@ OPS = [
         "mean_average_precision",
         _map_sample,
         _map_cases,
-        numpy_peers=(_pycocotools_map,),
+        numpy_peers=(pycocotools_map,),
         min_ndim=1,
     ),
 ]
