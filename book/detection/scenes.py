@@ -33,24 +33,27 @@ def _overlap(box, others):
 
 
 def compose(
-    glyphs, labels, textures, count, size=64, objects=(1, 4), sides=(14, 28), clutter=4,
-    max_iou=0.25, seed=0,
+    glyphs, labels, textures, count, size=48, objects=(1, 3), sides=(12, 24), clutter=4,
+    max_iou=0.15, seed=0,
 ):  # fmt: skip
     """Pictures in which handwritten characters lie on textures, and exactly where they lie.
 
     Each picture is a random cut of a texture, darkened, with `clutter` torn pieces of characters,
-    which are no objects, and then 1 to 4 whole characters of random height. A box is as tight as
+    which are no objects, and then 1 to 3 whole characters of random height. A box is as tight as
     the ink. A later character covers an earlier one, but two boxes overlap by at most max_iou.
 
     Shapes: glyphs (M, h, w) in [0, 1], ink bright, and their labels (M,); textures a list of
     (H, W) arrays in [0, 1], at least size x size; result: images (count, size, size) float64 in
     [0, 1], a list of boxes (n, 4) float64, corners in pixels, and a list of labels (n,) int64.
-    Raises: ValueError if glyphs and labels do not match or a texture is too small.
+    Raises: ValueError if glyphs and labels do not match, a glyph has no ink, a texture is too
+    small or sides do not fit.
     """
     glyphs, labels = np.asarray(glyphs, dtype=np.float64), np.asarray(labels)
     if glyphs.ndim != 3 or labels.shape != glyphs.shape[:1] or not len(glyphs):
         raise ValueError(f"glyphs, labels: expected (M, h, w) and (M,), M > 0, got "
                          f"{glyphs.shape} and {labels.shape}")  # fmt: skip
+    if not (glyphs > INK).any(axis=(1, 2)).all():
+        raise ValueError(f"glyphs: expected some ink (above {INK}) in each, got one without")
     if not textures or any(np.ndim(t) != 2 or min(np.shape(t)) < size for t in textures):
         raise ValueError(f"textures: expected arrays (H, W) of at least {size} x {size} pixels")
     if not 1 <= sides[0] <= sides[1] <= size:
@@ -74,12 +77,12 @@ def compose(
                 height, width = glyph.shape
                 x, y = rng.integers(0, size - width + 1), rng.integers(0, size - height + 1)
                 box = np.array([x, y, x + width, y + height])
-                if not len(boxes) or _overlap(box, boxes).max() <= max_iou:
+                if not boxes or _overlap(box, boxes).max() <= max_iou:
                     _ink(image, glyph, x, y, rng)
                     boxes.append(box)
                     kinds.append(labels[which])
                     break
-        all_boxes.append(np.array(boxes, dtype=np.float64))
+        all_boxes.append(np.array(boxes, dtype=np.float64).reshape(-1, 4))
         all_labels.append(np.array(kinds, dtype=np.int64))
     return images, all_boxes, all_labels
 

@@ -4,6 +4,9 @@ What the parity tests cannot see is here too: suppression of more boxes than fit
 there and back through YOLO's grid, and torchvision, where it can be imported.
 """
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from skimage.data import astronaut
 
 from book.detection import cases, pytorch
 from book.detection import reference as f
+from book.detection.scenes import INK, compose
 
 # --- worked examples
 
@@ -103,7 +107,7 @@ SIZES = np.array([(s, int(s * r)) for s in (32, 64, 128) for r in (0.5, 1, 2)])
 
 
 @pytest.mark.parametrize("stride, count", [(4, 23_609), (1, 366_857)])
-def test_x93_sliding_windows(stride, count):
+def test_x93(stride, count):
     windows = f.sliding_windows((240, 320), SIZES, stride)
     assert windows.shape == (count, 4)
     assert windows.min() == 0 and windows[:, [0, 2]].max() == 320 and windows[:, 3].max() <= 240
@@ -226,6 +230,67 @@ def test_mean_average_precision_is_that_of_pycocotools(seed, pictures, objects, 
     np.testing.assert_allclose(table, whole, rtol=1e-12)
     same, _ = pytorch.mean_average_precision(*map(torch.tensor, scene))
     assert same.item() == pytest.approx(expected, rel=1e-12)
+
+
+# --- scenes
+
+
+@pytest.fixture(scope="module")
+def composed():
+    rng = np.random.default_rng(0)
+    glyphs = np.zeros((5, 28, 28))
+    glyphs[:, 4:24, 8:20] = rng.uniform(0.6, 1.0, (5, 20, 12))
+    textures = [rng.uniform(0, 1, (60, 70))]
+    return glyphs, np.arange(5), textures
+
+
+def test_scenes_have_the_boxes_that_they_promise(composed):
+    glyphs, labels, _ = composed
+    dark = [np.zeros((50, 50))]
+    images, boxes, kinds = compose(glyphs, labels, dark, 30, objects=(1, 1), clutter=0, seed=1)
+    assert images.shape == (30, 48, 48)
+    for image, box, kind in zip(images, boxes, kinds, strict=True):
+        assert len(kind) == 1 and kind[0] in labels
+        y, x = np.nonzero(image > INK)
+        assert box.tolist() == [[x.min(), y.min(), x.max() + 1, y.max() + 1]]
+
+
+def test_scenes_keep_objects_inside_apart_and_countable(composed):
+    images, boxes, kinds = compose(*composed, 60, objects=(0, 4), max_iou=0.1, seed=2)
+    assert images.min() >= 0 and images.max() <= 1
+    assert {len(box) for box in boxes} == {0, 1, 2, 3, 4}
+    for box, kind in zip(boxes, kinds, strict=True):
+        assert box.shape == (len(kind), 4) and kind.dtype == np.int64
+        assert (box >= 0).all() and (box <= 48).all()
+        assert (np.triu(f.box_iou(box, box), k=1) <= 0.1).all()
+
+
+def test_scenes_repeat_with_their_seed(composed):
+    one, two, other = (compose(*composed, 5, seed=seed)[0] for seed in (3, 3, 4))
+    assert np.array_equal(one, two) and not np.array_equal(one, other)
+
+
+def test_scenes_refuse_what_cannot_be_composed(composed):
+    glyphs, labels, textures = composed
+    with pytest.raises(ValueError, match="glyphs, labels: expected"):
+        compose(glyphs, labels[1:], textures, 1)
+    with pytest.raises(ValueError, match="textures: expected"):
+        compose(glyphs, labels, [textures[0][:20]], 1)
+    with pytest.raises(ValueError, match="sides: expected"):
+        compose(glyphs, labels, textures, 1, sides=(20, 80))
+    with pytest.raises(ValueError, match="glyphs: expected some ink"):
+        compose(0 * glyphs, labels, textures, 1)
+
+
+# --- the page
+
+
+def test_every_item_of_the_chapter_is_on_its_page():
+    page = (Path(f.__file__).parent / "chapter.md").read_text()
+    for number in (65, 66, 67):
+        assert re.search(rf"\[E{number}\]\(errata-e{number}\)", page), number
+    for item in ("W83", "X92", "X93"):
+        assert item in page, item
 
 
 # --- torchvision, whose wheel on PyPI does not import beside a CPU build of PyTorch
