@@ -103,9 +103,11 @@ def assert_close(got, expected, *, what="the result", rtol=None, atol=None):
     `what` names the compared thing, and is told to students also where the test is hidden.
     """
     if found := compare.difference(got, expected, rtol, atol, what):
-        kinds = f"{what}: expected {show.outline(expected)}, got {show.outline(got)}"
-        note = "" if show.outline(got) != show.outline(expected) else " with other values"
-        raise CheckFailed(found + _seed_note(), kinds + note)
+        wanted, came = show.outline(expected), show.outline(got)
+        kinds = f"expected {wanted}, got {came}"
+        if came == wanted:
+            kinds = f"got {came}, as it should be, but not the right one"
+        raise CheckFailed(found + _seed_note(), f"{what}: {kinds}")
 
 
 def assert_raises(error, function, *args, **kwargs):

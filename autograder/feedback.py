@@ -95,6 +95,7 @@ def _environment():
     made.filters["percent"] = lambda share: f"{100 * share:.4g}%"
     made.filters["plural"] = lambda count, word: f"{count:g} {word}{'' if count == 1 else 's'}"
     made.filters["inline"] = inert.inline
+    made.filters["authored"] = inert.authored
     return made
 
 

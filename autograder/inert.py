@@ -60,6 +60,12 @@ def inline(value):
     return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text(value)))))
 
 
+def authored(value):
+    """What an assignment's author wrote in one line: as `inline`, with formulas between dollars."""
+    parts = re.split(r"\$([^$\n]+)\$", text(value))
+    return Markup("".join(_formula(p, False) if k % 2 else inline(p) for k, p in enumerate(parts)))
+
+
 def cut(value, limit=TEXT):
     """At most `limit` characters: beginning and end, with a note in between on what is missing."""
     if len(value) <= limit:

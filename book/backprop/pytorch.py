@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from book.backprop.drawing import graph
+from book.backprop.network import layers_of
 
 __all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "training_step", "graph"]
 
@@ -97,7 +98,7 @@ def mlp_backward(grad_output, input, *parameters):
     Raises: TypeError if a tensor is not floating point; ValueError if shapes do not fit.
     """
     grad_output, input = _real(grad_output, "grad_output"), _real(input)
-    layers = _layers(input, parameters)
+    layers = layers_of(input, parameters, _real)
     hidden = [input]
     for number, (weight, bias) in enumerate(layers, start=1):
         z = torch.addmm(bias, hidden[-1], weight.T)
@@ -146,7 +147,7 @@ def training_step(input, target, lr, *parameters):
     """
     input = _real(input).detach()
     parameters = [_real(tensor).detach().requires_grad_() for tensor in parameters]
-    layers = _layers(input, parameters)
+    layers = layers_of(input, parameters, _real)
     _check_classes(target, input, layers, lr)
     scores = input
     for number, (weight, bias) in enumerate(layers, start=1):
@@ -178,23 +179,3 @@ def _check_classes(target, input, layers, lr):
             f"target: expected classes from 0 to {num_classes - 1}, "
             f"got {target.min()} to {target.max()}"
         )
-
-
-def _layers(input, parameters):
-    """The parameters as pairs (weight, bias); ValueError unless each fits the one before."""
-    if len(parameters) < 2 or len(parameters) % 2:
-        raise ValueError(
-            f"parameters: expected a weight and a bias a layer, got {len(parameters)} tensors"
-        )
-    parameters = [_real(tensor, f"parameter {k}") for k, tensor in enumerate(parameters, start=1)]
-    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
-    size = input.shape[1] if input.ndim == 2 else None
-    for number, (weight, bias) in enumerate(layers, start=1):
-        if weight.ndim != 2 or weight.shape[1] != size or bias.shape != weight.shape[:1]:
-            raise ValueError(
-                f"layer {number}: expected input (N, D), weight (H, D) and bias (H,) that fit, got "
-                f"{'input ' + str(tuple(input.shape)) if number == 1 else f'{size} inputs'}, "
-                f"{tuple(weight.shape)} and {tuple(bias.shape)}"
-            )
-        size = weight.shape[0]
-    return layers

@@ -4,6 +4,7 @@ import numpy as np
 
 from book.backprop.drawing import graph
 from book.backprop.engine import Tensor
+from book.backprop.network import layers_of
 
 __all__ = ["Tensor", "numerical_gradient", "gradcheck", "mlp_backward", "training_step", "graph"]
 
@@ -99,7 +100,7 @@ def mlp_backward(grad_output, input, *parameters):
     Source: documents 001 and 003, "allocate the error".
     """
     grad_output, input = _real(grad_output, "grad_output"), _real(input)
-    layers = _layers(input, parameters)
+    layers = layers_of(input, parameters, _real)
     hidden = [input]  # what each layer was given
     for number, (weight, bias) in enumerate(layers, start=1):
         z = hidden[-1] @ weight.T + bias
@@ -144,7 +145,7 @@ def training_step(input, target, lr, *parameters):
     Source: documents 001 and 004, gradient descent.
     """
     input = _real(input)
-    layers = _layers(input, parameters)
+    layers = layers_of(input, parameters, _real)
     target = _classes(target, input, layers, lr)
     layers = [[Tensor(array, requires_grad=True) for array in layer] for layer in layers]
     scores = input
@@ -174,23 +175,3 @@ def _classes(target, input, layers, lr):
             f"got {target.min()} to {target.max()}"
         )
     return target
-
-
-def _layers(input, parameters):
-    """The parameters as pairs (weight, bias); ValueError unless each fits the one before."""
-    if len(parameters) < 2 or len(parameters) % 2:
-        raise ValueError(
-            f"parameters: expected a weight and a bias for each layer, got {len(parameters)} arrays"
-        )
-    parameters = [_real(array, f"parameter {k}") for k, array in enumerate(parameters, start=1)]
-    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
-    size = input.shape[1] if input.ndim == 2 else None
-    for number, (weight, bias) in enumerate(layers, start=1):
-        if weight.ndim != 2 or weight.shape[1] != size or bias.shape != weight.shape[:1]:
-            raise ValueError(
-                f"layer {number}: expected input (N, D), weight (H, D) and bias (H,) that fit, got "
-                f"{'input ' + str(input.shape) if number == 1 else f'{size} inputs'}, "
-                f"{weight.shape} and {bias.shape}"
-            )
-        size = weight.shape[0]
-    return layers

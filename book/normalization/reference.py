@@ -185,7 +185,7 @@ def delta_orthogonal(tensor, gain=1.0, generator=None):
     counts; gain a number; generator a seed, a NumPy generator or None; result as tensor.
     Raises: TypeError if tensor is not real or generator is something else; ValueError if tensor
     has fewer than 3 dimensions, more inputs than outputs or an even side, or for a negative seed.
-    Source: Xiao et al. 2018, algorithm 1; document 002.
+    Source: Xiao et al. 2018, algorithm 2; document 002.
     """
     _fans(tensor)
     out, channels, *kernel = np.shape(tensor)

@@ -360,7 +360,8 @@ class ReduceLROnPlateau:
     as a number ("abs"); "min" wants small values, "max" large ones. After more than patience
     values in a row that are not better the rates are multiplied by factor, but not below min_lr;
     then cooldown values are not counted. A change of less than eps is not made.
-    factor=0.5, patience=0, threshold=0 is the rule that document 002 calls new bob.
+    factor=0.5, patience=0, threshold=0 is close to the rule that document 002 calls new bob,
+    which compares with the epoch before instead of the best.
 
     Shapes: optimizer, one with `param_groups`; min_lr a number, or a list with one for each group.
     Raises: TypeError if optimizer is none; ValueError if factor is not below 1, mode or

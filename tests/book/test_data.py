@@ -71,7 +71,7 @@ def test_photographs_are_the_same_everywhere(name, shape, expected):
 
 
 def test_another_photograph_is_refused_with_the_names():
-    with pytest.raises(ValueError, match="expected one of astronaut, chelsea.*got 'lena'"):
+    with pytest.raises(ValueError, match=r"expected one of astronaut, chelsea.*got 'lena'"):
         data.photograph("lena")
 
 

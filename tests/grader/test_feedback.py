@@ -223,6 +223,13 @@ def test_formulas_are_mathml(chromium, pages):
     page.close()
 
 
+def test_a_title_and_a_hint_show_their_formulas_and_nothing_that_is_active():
+    shown = inert.authored("2. $F_1$ & `x` <b>, for $5")
+    assert "<msub><mi>F</mi><mn>1</mn></msub>" in shown
+    assert shown.endswith(" &amp; <code>x</code> &lt;b&gt;, for $5")
+    assert "javascript" not in inert.authored(r"$\href{javascript:alert(1)}{x}$")
+
+
 def test_the_same_submission_makes_the_same_bytes(course, pages):
     before = pages["mallory"].read_bytes()
     notes = ["put back: " + INJECTIONS[0]]

@@ -72,8 +72,7 @@ expected_value = 77.125
         (
             "def f(x): return 0 * x",
             "checks.assert_close(f(secret_input), secret_input + expected_value)",
-            "expected an array of shape (3, 2), float64, got an array of shape (3, 2), float64 "
-            "with other values",
+            "got an array of shape (3, 2), float64, as it should be, but not the right one",
         ),
         (
             "def f(x): return x",
