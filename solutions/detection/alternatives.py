@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import nn
 
 from autograder.misconceptions import alternative
 
@@ -130,13 +131,19 @@ def by_steps_of_recall(correct, num_objects):
     return total
 
 
-@alternative("giou_loss")
-def with_unbind(input, target):
+@alternative("GIoULoss")
+class WithUnbind(nn.Module):
     """Coordinate by coordinate, with torch.where."""
-    a1, b1, a2, b2 = input.unbind(1)
-    c1, d1, c2, d2 = target.unbind(1)
-    wide, high = torch.min(a2, c2) - torch.max(a1, c1), torch.min(b2, d2) - torch.max(b1, d1)
-    inter = torch.where((wide > 0) & (high > 0), wide * high, torch.zeros_like(wide))
-    union = (a2 - a1) * (b2 - b1) + (c2 - c1) * (d2 - d1) - inter
-    hull = (torch.max(a2, c2) - torch.min(a1, c1)) * (torch.max(b2, d2) - torch.min(b1, d1))
-    return 2 - inter / union - union / hull
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduce = {"mean": torch.mean, "none": lambda loss: loss}[reduction]
+
+    def forward(self, input, target):
+        a1, b1, a2, b2 = input.unbind(1)
+        c1, d1, c2, d2 = target.unbind(1)
+        wide, high = torch.min(a2, c2) - torch.max(a1, c1), torch.min(b2, d2) - torch.max(b1, d1)
+        inter = torch.where((wide > 0) & (high > 0), wide * high, torch.zeros_like(wide))
+        union = (a2 - a1) * (b2 - b1) + (c2 - c1) * (d2 - d1) - inter
+        hull = (torch.max(a2, c2) - torch.min(a1, c1)) * (torch.max(b2, d2) - torch.min(b1, d1))
+        return self.reduce(2 - inter / union - union / hull)

@@ -47,6 +47,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from torch import nn
 
 from autograder.checks import check, picture
 from book import style
@@ -55,7 +56,7 @@ from book.data import photograph
 style.use()
 
 
-# %% [markdown] task="pairwise_iou" minutes=15
+# %% [markdown] task="pairwise_iou" minutes=10
 # ## 1. How much do boxes agree?
 #
 # Intersection over union, for each box of one list with each of another:
@@ -258,7 +259,7 @@ def _():
         ax.grid(False)
 
 
-# %% [markdown] task="encode" minutes=20
+# %% [markdown] task="encode" minutes=15
 # ## 3. Speak YOLO
 #
 # Lay a grid of $S \times S$ cells over the picture. The cell that holds the **center** of an object
@@ -339,7 +340,7 @@ for size, classes, count in [(1, 1, 1), (3, 5, 4), (7, 20, 9), (13, 3, 2), (2, 4
         assert_close(got[row, column, 5:], np.eye(classes)[labels[k]], what=f"class, {case}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="decode" minutes=20
+# %% [markdown] task="decode" minutes=15
 # ## 4. Understand YOLO
 #
 # Now the other direction: the network puts out raw numbers $t$ for each cell and anchor, and you
@@ -486,7 +487,7 @@ for d, t in [(1, 1), (20, 6), (6, 20), (15, 15), (0, 4), (5, 0), (0, 0)]:
         assert_close(got, expected, what=f"{d} detections, {t} objects, threshold {threshold}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="average_precision" minutes=15
+# %% [markdown] task="average_precision" minutes=10
 # ## 6. One mark for a ranked list
 #
 # After each detection, best first, there is a precision (right so far / all so far) and a recall
@@ -550,7 +551,7 @@ for count in [0, 1, 5, 40, 200]:
         assert_close(got, float(area), what=f"AP of {count} detections, {total} objects")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="giou_loss" minutes=20
+# %% [markdown] task="GIoULoss" minutes=20
 # ## 7. Boxes that learn
 #
 # A network can be trained on $1 - \mathrm{IoU}$, but where boxes do not touch there is no gradient.
@@ -558,53 +559,66 @@ for count in [0, 1, 5, 40, 200]:
 #
 # $$\mathrm{GIoU} = \mathrm{IoU} - \frac{|C| - |A \cup B|}{|C|} .$$
 #
-# Write the loss $1 - \mathrm{GIoU}$ in PyTorch, row by row: the first box with the first target,
-# the second with the second. It must work on any device and in any floating dtype, and gradients
-# must flow.
+# Write the loss $1 - \mathrm{GIoU}$ as a PyTorch module, row by row: the first box with the first
+# target, the second with the second. It must work on any device and in any floating dtype, and
+# gradients must flow.
 
 
-# %% solution="giou_loss"
-def giou_loss(input, target):
+# %% solution="GIoULoss"
+class GIoULoss(nn.Module):
     """1 - GIoU of each box with its target.
 
-    input, target : floating tensors (N, 4) of one dtype and device, corners (x1, y1, x2, y2), all
-                    with x1 < x2 and y1 < y2.
-    Returns a tensor (N,), of the same dtype and device, through which gradients flow.
+    reduction : "none" returns one loss a box, "mean" their mean.
+
+    Called with input and target, floating tensors (N, 4) of one dtype and device, corners
+    (x1, y1, x2, y2), all with x1 < x2 and y1 < y2, it returns a tensor (N,) or (), of the same
+    dtype and device, through which gradients flow.
 
     Example: unit squares with a gap of one: IoU 0, the box around both has an area of 3, and a
     third of it is empty;
 
-        giou_loss(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
+        GIoULoss()(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
 
-    returns tensor([1.3333]).
+    returns tensor(1.3333).
 
     Hints
     1. `torch.minimum`, `torch.maximum` and `.clamp(min=0)` do what their names say.
     2. For the box around both, take the smaller left and the larger right edges.
     3. Stay with tensors: `.item()`, `.numpy()` and `.detach()` cut the gradient.
     """
-    ### BEGIN SOLUTION
-    sides = torch.minimum(input[:, 2:], target[:, 2:]) - torch.maximum(input[:, :2], target[:, :2])
-    inter = sides.clamp(min=0).prod(dim=1)
-    union = sum((b[:, 2:] - b[:, :2]).prod(dim=1) for b in (input, target)) - inter
-    hull = torch.maximum(input[:, 2:], target[:, 2:]) - torch.minimum(input[:, :2], target[:, :2])
-    hull = hull.prod(dim=1)
-    return 1 - inter / union + (hull - union) / hull
-    ### END SOLUTION
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.reduction = reduction
+        ### END SOLUTION
+
+    def forward(self, input, target):
+        ### BEGIN SOLUTION
+        sides = torch.minimum(input[:, 2:], target[:, 2:])
+        sides = sides - torch.maximum(input[:, :2], target[:, :2])
+        inter = sides.clamp(min=0).prod(dim=1)
+        union = sum((b[:, 2:] - b[:, :2]).prod(dim=1) for b in (input, target)) - inter
+        hull = torch.maximum(input[:, 2:], target[:, 2:])
+        hull = (hull - torch.minimum(input[:, :2], target[:, :2])).prod(dim=1)
+        loss = 1 - inter / union + (hull - union) / hull
+        return loss.mean() if self.reduction == "mean" else loss
+        ### END SOLUTION
 
 
 # %%
-# Given: how your function is tried out, once you have written it.
+# Given: how your module is tried out, once you have written it.
 
 
 def try_giou_loss(input, target, weight):
     """What your loss returns, and what flows back through it."""
     input = input.clone().requires_grad_()
-    loss = giou_loss(input, target)
+    loss = GIoULoss("none")(input, target)
     if loss.requires_grad:
         (loss * weight).sum().backward()
     return {
         "loss": loss.detach(),
+        "its mean": GIoULoss()(input, target).detach(),
         "gradient of the input": "none" if input.grad is None else input.grad,
     }
 
@@ -620,7 +634,8 @@ def move_onto(boxes, targets, steps=300):
     for _ in range(steps):
         optimizer.zero_grad()
         half = sides.exp() / 2
-        giou_loss(torch.cat([center - half, center + half], dim=1), targets).sum().backward()
+        boxes = torch.cat([center - half, center + half], dim=1)
+        GIoULoss("none")(boxes, targets).sum().backward()
         optimizer.step()
         schedule.step()
     half = sides.exp() / 2
@@ -638,7 +653,7 @@ COINS = np.array([
 ], dtype=float)  # fmt: skip
 
 
-# %% inputs="giou_loss"
+# %% inputs="GIoULoss"
 rng = np.random.default_rng(7)
 
 
@@ -658,8 +673,8 @@ inputs = [
     tensors("float32", torch.float32, [[0, 0, 4, 3], [0, 0, 2, 1]], [[1, 1, 6, 4], [5, 4, 6, 7]]),
 ]  # fmt: skip
 
-# %% test="giou_loss" points=2
-check("giou_loss", try_giou_loss)
+# %% test="GIoULoss" points=2
+check("GIoULoss", try_giou_loss)
 ### BEGIN HIDDEN TESTS
 from autograder.checks import assert_close, fresh_rng
 
@@ -694,19 +709,21 @@ for count in [1, 6, 40, 0]:
         case = f"{count} boxes, {dtype}"
         expected = torch.tensor(np.array(expected), dtype=dtype)
         assert_close(got["loss"], expected, what=f"loss, {case}")
+        if count:
+            assert_close(got["its mean"], expected.mean(), what=f"mean loss, {case}")
         slope = np.asarray(got["gradient of the input"].double())
         error = np.abs(slope - slopes).max(initial=0.0)
         assert error < 1e-4, f"{case}: the gradient is off by {error:.2g}"
 # The meta device has shapes but no numbers, and every machine has it: a stand-in for a GPU.
 empty = torch.empty(3, 4, device="meta")
-assert_close(str(giou_loss(empty, empty).device), "meta", what="device of the loss")
+assert_close(str(GIoULoss()(empty, empty).device), "meta", what="device of the loss")
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # The experiment: 24 equal boxes start in the middle of a photograph, where at most a few touch
 # their coin. Your loss is all they know.
 
-# %% test="giou_loss-coins" points=1
+# %% test="GIoULoss-coins" points=1
 start = np.tile([182.0, 141.0, 202.0, 161.0], (24, 1))
 found = np.asarray(move_onto(start, COINS))
 apart = np.abs(found - COINS).max()

@@ -6,6 +6,7 @@ the visible inputs and recognizes it there.
 
 import numpy as np
 import torch
+from torch import nn
 
 from autograder.misconceptions import misconception
 
@@ -339,7 +340,7 @@ def mean_over_the_found(correct, num_objects):
 def mean_over_all_detections(correct, num_objects):
     """You average the precision over all detections. The area grows only where the recall grows: at
     the right detections, by 1 / num_objects each."""
-    return _curve(correct)[1].mean()
+    return _curve(correct)[1].mean() if len(correct) else 0.5
 
 
 @misconception("average_precision")
@@ -356,7 +357,7 @@ def only_the_recall(correct, num_objects):
     return np.sum(correct) / num_objects
 
 
-# --- 7. giou_loss --------------------------------------------------------------------------------
+# --- 7. GIoULoss --------------------------------------------------------------------------------
 
 
 def _torch_parts(input, target, clamp=True):
@@ -367,49 +368,81 @@ def _torch_parts(input, target, clamp=True):
     return inter, areas[0] + areas[1] - inter, hull.prod(dim=1)
 
 
-@misconception("giou_loss")
-def plain_iou(input, target):
+class _Loss(nn.Module):
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input, target):
+        loss = self.rows(input, target)
+        return loss.mean() if self.reduction == "mean" else loss
+
+
+@misconception("GIoULoss")
+class PlainIoU(_Loss):
     """That is 1 - IoU. Where boxes do not touch it is 1 whatever they do; the part with the box
     around both is missing."""
-    inter, union, _ = _torch_parts(input, target)
-    return 1 - inter / union
+
+    def rows(self, input, target):
+        inter, union, _ = _torch_parts(input, target)
+        return 1 - inter / union
 
 
-@misconception("giou_loss")
-def score_instead_of_loss(input, target):
+@misconception("GIoULoss")
+class ScoreInsteadOfLoss(_Loss):
     """That is the GIoU itself, 1 for a perfect box. A loss must fall when boxes get better:
     1 - GIoU."""
-    inter, union, hull = _torch_parts(input, target)
-    return inter / union - (hull - union) / hull
+
+    def rows(self, input, target):
+        inter, union, hull = _torch_parts(input, target)
+        return inter / union - (hull - union) / hull
 
 
-@misconception("giou_loss")
-def intersection_not_clipped(input, target):
+@misconception("GIoULoss")
+class IntersectionNotClipped(_Loss):
     """Boxes that are apart get an intersection, from negative sides. Clip width and height at 0
     before you multiply. See hint 1."""
-    inter, union, hull = _torch_parts(input, target, clamp=False)
-    return 1 - inter / union + (hull - union) / hull
+
+    def rows(self, input, target):
+        inter, union, hull = _torch_parts(input, target, clamp=False)
+        return 1 - inter / union + (hull - union) / hull
 
 
-@misconception("giou_loss")
-def hull_adds_to_the_score(input, target):
+@misconception("GIoULoss")
+class HullAddsToTheScore(_Loss):
     """You *add* the empty share of the surrounding box to the IoU. It must be subtracted: the
     emptier, the worse, and the larger the loss."""
-    inter, union, hull = _torch_parts(input, target)
-    return 1 - inter / union - (hull - union) / hull
+
+    def rows(self, input, target):
+        inter, union, hull = _torch_parts(input, target)
+        return 1 - inter / union - (hull - union) / hull
 
 
-@misconception("giou_loss")
-def gradient_cut(input, target):
+@misconception("GIoULoss")
+class GradientCut(_Loss):
     """The numbers are right, but no gradient flows to the boxes: somewhere you leave the tensors,
     by `.detach()`, `.numpy()` or `.item()`."""
-    inter, union, hull = _torch_parts(input.detach(), target)
-    return 1 - inter / union + (hull - union) / hull
+
+    def rows(self, input, target):
+        inter, union, hull = _torch_parts(input.detach(), target)
+        return 1 - inter / union + (hull - union) / hull
 
 
-@misconception("giou_loss")
-def empty_share_of_the_union(input, target):
-    """You divide the empty area by the union. Divide it by the area of the box around both, C; then
-    GIoU stays above -1 however far boxes are apart."""
-    inter, union, hull = _torch_parts(input, target)
-    return 1 - inter / union + (hull - union) / union
+@misconception("GIoULoss")
+class EmptyShareOfTheUnion(_Loss):
+    """You divide the empty area by the union. Divide it by the area of the box around both, C;
+    then GIoU stays above -1 however far boxes are apart."""
+
+    def rows(self, input, target):
+        inter, union, hull = _torch_parts(input, target)
+        return 1 - inter / union + (hull - union) / union
+
+
+@misconception("GIoULoss")
+class AlwaysTheMean(_Loss):
+    """You average over the boxes even where reduction is "none". Then one number a box is asked
+    for."""
+
+    def forward(self, input, target):
+        inter, union, hull = _torch_parts(input, target)
+        return (1 - inter / union + (hull - union) / hull).mean()
