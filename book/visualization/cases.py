@@ -45,7 +45,9 @@ class _SmallTwin(_Twin, convolution._Sequential):
         super().__init__(
             convolution._Conv(in_channels, 4, 3, padding=1), convolution._relu(),
             convolution._Conv(4, 5, 3, stride=2, padding=1), convolution._relu(),
-            convolution._Function(convolution._mean_of_places, convolution._mean_of_places_backward),
+            convolution._Function(
+                convolution._mean_of_places, convolution._mean_of_places_backward
+            ),
             convolution._Linear(5, num_outputs),
         )  # fmt: skip
         self._start(seed)

@@ -74,10 +74,11 @@ def _hooked(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor
             handle.remove()
 
 
+_RELUS = {nn.functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+
+
 class _Guide(TorchFunctionMode):
     """While it lasts, every ReLU, a module or a plain function, lets positive gradients through."""
-
-    RELUS = {nn.functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class _Guide(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if func in self.RELUS:
+        if func in _RELUS:
             self.met += 1
             result.register_hook(lambda gradient: gradient.clamp(min=0))
         return result
@@ -276,19 +277,15 @@ def _windows(sides, window, stride, device) -> Tensor:
     stride = shapes.whole(stride, "stride", 1)
     if any(s > w for s, w in zip(stride, window, strict=True)):
         raise ValueError(f"stride: expected at most the window {window}, got {stride}")
-    down, across = (
-        (torch.arange(side) >= start[:, None]) & (torch.arange(side) < start[:, None] + w)
-        for side, w, start in zip(
-            sides,
-            window,
-            (
-                torch.arange(0, max(side - w + s, 1), s)
-                for side, w, s in zip(sides, window, stride, strict=True)
-            ),
-            strict=True,
-        )
-    )
-    return (down[:, None, :, None] & across[:, None, :]).flatten(0, 1).to(device)
+    down, across = (_spans(*numbers, device) for numbers in zip(sides, window, stride, strict=True))
+    return (down[:, None, :, None] & across[:, None, :]).flatten(0, 1)
+
+
+def _spans(side: int, window: int, stride: int, device) -> Tensor:
+    """Which places of one side each window covers: (windows, side)."""
+    place = torch.arange(side, device=device)
+    start = torch.arange(0, max(side - window + stride, 1), stride, device=device)[:, None]
+    return (place >= start) & (place < start + window)
 
 
 def activation_maximization(
@@ -392,17 +389,11 @@ def loss_landscape(
     rng = np.random.default_rng(generator)
     first, second = ([_direction(tensor, rng) for tensor in wide] for _ in range(2))
     losses = [
-        objective(*(w + a * d + b * e for w, d, e in zip(wide, first, second, strict=True)))
+        float(objective(*(w + a * d + b * e for w, d, e in zip(wide, first, second, strict=True))))
         for a in alphas.tolist()
         for b in betas.tolist()
     ]
-    like = parameters[0]
-    result = (
-        torch.stack([torch.as_tensor(loss, device=like.device) for loss in losses])
-        if losses
-        else like.new_zeros(0)
-    )
-    return result.reshape(len(alphas), len(betas)).to(like.dtype)
+    return parameters[0].new_tensor(losses).reshape(len(alphas), len(betas))
 
 
 def _direction(weight: Tensor, rng: np.random.Generator) -> Tensor:

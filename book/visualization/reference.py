@@ -119,13 +119,14 @@ def _weights(output, target):
         raise ValueError(f"target: expected one class or {n}, got {target.shape}")
     if (target < 0).any() or (target >= k).any():
         raise ValueError(f"target: expected classes from 0 to {k - 1}, got {target}")
-    return (np.arange(k) == target.reshape(-1, 1)) * np.ones((n, 1)).reshape(output.shape[0], 1)
+    one_hot = (np.arange(k) == target.reshape(-1, 1)).astype(np.float64)
+    return np.broadcast_to(one_hot, (n, k)).reshape(output.shape)
 
 
 def _input_gradient(model, input, target):
     """The gradient of each example's score with respect to its input."""
     output = model(input)
-    return model.backward(_weights(output, target).reshape(output.shape))
+    return model.backward(_weights(output, target))
 
 
 # --- looking
@@ -373,7 +374,7 @@ def _score_and_gradient(model, input, target, layer):
     n = len(input)
     if layer is None:
         output = model(input)
-        weights = _weights(output, target).reshape(output.shape)
+        weights = _weights(output, target)
         return (weights * output).reshape(n, -1).sum(axis=1), model.backward(weights)
     with _hooked([_place(model, layer)]) as (hook,):
         output = model(input)
