@@ -400,7 +400,7 @@ def finetune(
         losses.append(loss.detach())
     body.train(modes[0])
     head.train(modes[1])
-    return torch.stack(losses)
+    return torch.stack(losses).to(x.dtype)
 
 
 def _check_classes(y: Tensor, logits: Tensor) -> None:

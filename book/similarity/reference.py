@@ -11,15 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from book.losses.reference import (
-    _real,
-    _reduce,
-    _share,
-    cross_entropy,
-    cross_entropy_backward,
-    mse_loss,
-    mse_loss_backward,
-)
+from book.losses import reference as losses
+from book.losses.reference import _real, _reduce, _share
 from book.optimizers.reference import Adam
 
 __all__ = [
@@ -135,8 +128,8 @@ def contrastive_loss(x1, x2, target, margin=1.0, p=2.0, eps=1e-6, reduction="mea
     Source: Hadsell, Chopra and LeCun 2006 (who call the same 0); document 001, Siamese networks.
     """
     distance, _, y = _contrasted(x1, x2, target, margin, p, eps)
-    losses = y * distance**2 + (1 - y) * np.maximum(margin - distance, 0.0) ** 2
-    return _reduce(losses / 2, reduction)
+    doubled = y * distance**2 + (1 - y) * np.maximum(margin - distance, 0.0) ** 2
+    return _reduce(doubled / 2, reduction)
 
 
 def contrastive_loss_backward(
@@ -398,7 +391,7 @@ def content_loss(input, target):
     Raises: TypeError if an array is not real; ValueError if the shapes do not fit.
     Source: Gatys et al. 2016 (half the sum); Johnson et al. 2016 (the mean); document 001.
     """
-    return mse_loss(_maps(input), _maps(target, "target"))
+    return losses.mse_loss(_maps(input), _maps(target, "target"))
 
 
 def content_loss_backward(grad_output, input, target):
@@ -407,7 +400,7 @@ def content_loss_backward(grad_output, input, target):
     Shapes: grad_output one number; result a pair shaped as (input, target).
     Raises: TypeError if an array is not real; ValueError if the shapes do not fit.
     """
-    return mse_loss_backward(grad_output, _maps(input), _maps(target, "target"))
+    return losses.mse_loss_backward(grad_output, _maps(input), _maps(target, "target"))
 
 
 def style_loss(input, target):
@@ -566,18 +559,16 @@ def finetune(body, head, x, y, steps=100, lr=0.01, body_lr=0.0):
     else:
         x = _run(body, x)[-1]
     states = [[{} for _ in layer.parameters] for layer in network]
-    losses = np.zeros(steps)
+    costs = np.zeros(steps)
     for step in range(steps):
         seen = _run(network, x)
-        losses[step] = cross_entropy(seen[-1], y)
-        grad = cross_entropy_backward(1.0, seen[-1], y)
+        costs[step] = losses.cross_entropy(seen[-1], y)
+        grad = losses.cross_entropy_backward(1.0, seen[-1], y)
         _, grads = _run_back(network, seen, [None] * (len(network) - 1) + [grad])
         for layer, rate, state, of_layer in zip(network, lrs, states, grads, strict=True):
             for param, memory, grad in zip(layer.parameters, state, of_layer, strict=True):
-                param[...] = Adam.update(
-                    param, grad, memory, rate, (0.9, 0.999), 1e-8, 0.0, False
-                )
-    return losses
+                param[...] = Adam.update(param, grad, memory, rate, (0.9, 0.999), 1e-8, 0.0, False)
+    return costs
 
 
 def _check_finetune(steps, lr, body_lr):
