@@ -130,7 +130,7 @@ def train(seeds, wrong=0.0, examples=TRAIN, stop=False, l2=0.0, l1=0.0, decay=0.
         loss = mean_loss(scores(layers, batch, dropout, generator), target).sum()
         for weight in layers[::2]:
             if l2:
-                loss = loss + l2 * weight.square().sum()
+                loss = loss + l2 * weight.square().sum()  # no half: alpha is 2 * l2
             if l1:
                 loss = loss + l1 * weight.abs().sum()
         optimizer.zero_grad()

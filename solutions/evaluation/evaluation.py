@@ -349,9 +349,10 @@ for count, kinds, size in [
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The experiment: 1,797 digits by fourteen people, and a model that answers with the label of the
-# most similar training digit. Once each row is a group of its own, once each writer is one. The
-# first number is what people like to report, the second is what a new customer gets.
+# The experiment: 1,797 digits in fourteen blocks of handwriting, and a model that answers with the
+# label of the most similar training digit. Once each row is a group of its own, once each block,
+# the digits of one writer. The first number is what people like to report, the second is what a
+# new customer gets.
 
 # %%
 # Given: how your function is tried out, once you have written it.

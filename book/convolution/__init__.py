@@ -1,0 +1,1 @@
+"""Convolutional networks: one small pattern, looked for everywhere in a picture."""

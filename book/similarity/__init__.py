@@ -1,0 +1,1 @@
+"""Recognition and reuse: distances that are learned, features that are borrowed, style."""

@@ -1,0 +1,1 @@
+"""Looking inside networks: what a layer keeps, what an answer rests on, and what can deceive."""
