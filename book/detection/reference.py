@@ -535,8 +535,8 @@ def segment_felzenszwalb(image, scale=1.0, sigma=0.8, min_size=20):
     the order of their first pixels.
     Raises: TypeError if image is not real, or an option no number; ValueError if image has another
     shape or other values, or an option is negative.
-    Source: document 001 (region proposals); Felzenszwalb and Huttenlocher, 2004;
-    skimage.segmentation.felzenszwalb.
+    Source: document 001 (region proposals); Felzenszwalb and Huttenlocher, 2004; `felzenszwalb` in
+    scikit-image.
     """
     _check_segmentation(scale, sigma, min_size)
     image = _picture(image)
@@ -766,8 +766,8 @@ def yolo_loss(input, target, anchors, lambda_coord=5.0, lambda_noobj=0.5, reduct
     r"""What a grid's raw outputs cost, in four terms. With $r = 1$ for the anchor that is
     responsible, the one shaped most like the object in its cell, and 0 for all others:
 
-    - place: $\lambda_\text{coord} \sum r\,[(\sigma(t_x) - x)^2 + (\sigma(t_y) - y)^2
-      + (t_w - \ln(w / a^w))^2 + (t_h - \ln(h / a^h))^2]$,
+    - place: $\lambda_\text{coord}$ times $\sum r\,[(\sigma(t_x) - x)^2 + (\sigma(t_y) - y)^2]$ and
+      $\sum r\,[(t_w - \ln(w / a^w))^2 + (t_h - \ln(h / a^h))^2]$,
     - object: $-\sum r \ln \sigma(t_o)$,
     - no object: $-\lambda_\text{noobj} \sum (1 - r) \ln(1 - \sigma(t_o))$,
     - class: the cross-entropy of the classes in cells with an object.
