@@ -300,6 +300,16 @@ def _map(maps, gradient):
 
 
 @misconception("hooked_cam")
+def all_classes(model, layer, x, k):
+    """You took the gradient of the sum of all scores. Ask for class k only: `scores[:, k]`."""
+    kept = []
+    handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(output))
+    total = model(x).sum()
+    handle.remove()
+    return _map(kept[0], torch.autograd.grad(total, kept[0])[0])
+
+
+@misconception("hooked_cam")
 def hook_stays(model, layer, x, k):
     """The map is right, but your hook is still in the network, and will run at each later call.
     Keep what `register_forward_hook` returns, and call its `remove()`."""
@@ -344,13 +354,3 @@ def of_the_softmax(model, layer, x, k):
     score = model(x).softmax(1)[:, k]
     handle.remove()
     return _map(kept[0], torch.autograd.grad(score.sum(), kept[0])[0])
-
-
-@misconception("hooked_cam")
-def all_classes(model, layer, x, k):
-    """You took the gradient of the sum of all scores. Ask for class k only: `scores[:, k]`."""
-    kept = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(output))
-    total = model(x).sum()
-    handle.remove()
-    return _map(kept[0], torch.autograd.grad(total, kept[0])[0])

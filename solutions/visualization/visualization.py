@@ -205,6 +205,7 @@ from autograder.checks import assert_close, fresh_rng
 rng = fresh_rng()
 for shape in [(1,), (7,), (3, 4), (2, 3, 4, 4)]:
     g, x = rng.normal(size=(2, *shape)).round(1)
+    g.flat[0], x.flat[0] = 1.0, 0.0
     expected = [b if a > 0 and b > 0 else 0.0 for a, b in zip(x.ravel(), g.ravel(), strict=True)]
     got = np.asarray(guided_relu(g, x))
     assert_close(got, np.array(expected).reshape(shape), what=f"guided gradient, {shape}")
@@ -284,7 +285,7 @@ for n, c, h, w in [(1, 1, 1, 1), (2, 5, 3, 4), (4, 4, 4, 4), (3, 2, 1, 6)]:
     assert_close(np.asarray(grad_cam(maps, gradients)), expected, what=f"map of {(n, c, h, w)}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="occlusion_map" minutes=20
+# %% [markdown] task="occlusion_map" minutes=15
 # ## 4. Cover it and see
 #
 # A square window slides over a picture. Each time it is filled with one gray value, the score is
@@ -479,6 +480,12 @@ for n, h, w, height, width in [(1, 1, 1, 5, 7), (50, 4, 4, 16, 16), (80, 3, 5, 1
         hits += top <= y <= bottom and left <= x <= right
     got = peak_inside(maps, boxes, height, width)
     assert_close(float(got), hits / n, what=f"share of {n} maps of {h} x {w}")
+line = np.zeros((1, 1, 4))
+line[0, 0, rng.integers(4)] = 1.0
+middle = float(line[0, 0].argmax()) * 2 + 1
+for left, right in ((middle, 8.0), (0.0, middle)):
+    got = peak_inside(line, np.array([[0.0, left, 2.0, right]]), 2, 8)
+    assert_close(float(got), 1.0, what="share, with a peak on the edge of the box")
 ### END HIDDEN TESTS
 
 # %% [markdown] task="filter_direction" minutes=15
@@ -588,7 +595,7 @@ def _():
     axes[0].legend()
 
 
-# %% [markdown] task="hooked_cam" minutes=25
+# %% [markdown] task="hooked_cam" minutes=20
 # ## 7. Grad-CAM with a hook
 #
 # In PyTorch you need not take the network apart. A *forward hook* is a function that a layer calls
@@ -705,7 +712,7 @@ inputs = [
     trial("one picture", 3, 2, 2, 1, 1, count=1),
 ]
 
-# %% test="hooked_cam" points=3
+# %% test="hooked_cam" points=4
 check("hooked_cam", try_hooked_cam)
 ### BEGIN HIDDEN TESTS
 from autograder.checks import assert_close, fresh_rng
@@ -730,50 +737,35 @@ for count, classes, k in [(1, 1, 0), (3, 4, 2), (5, 3, 1)]:
 # %% [markdown]
 # The experiment: noisy pictures of nothing, a box or a cross. In one of two collections every cross
 # has a bright mark in the corner. Both networks are right nearly always. Your maps for the class
-# *cross* tell which one cheats: the numbers below are the shares of peaks that lie on the cross.
-
-# %% test="hooked_cam-cheat" points=2
+# *cross* tell which one cheats.
 
 
-def collection(seed, marked, n=240):
-    """Pictures (n, 1, 16, 16) of nothing, a box or a cross, and where these are."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 3
-    x, place = 0.25 * rng.normal(size=(n, 1, 16, 16)), rng.integers(5, 11, (n, 2))
+# %%
+@picture
+def _():
     glyph = np.zeros((3, 5, 5))
     glyph[1, [0, -1]] = glyph[1, :, [0, -1]] = 1
     glyph[2, 2] = glyph[2, :, 2] = 1
-    for photo, kind, (row, column) in zip(x[:, 0], y, place, strict=True):
-        photo[row : row + 5, column : column + 5] += glyph[kind]
-        if kind == 2 and marked:
-            photo[1:4, 1:4] += 2.0
-    return x, y, place
+    _, axes = plt.subplots(2, 4, figsize=(7, 3.6))
+    for row, marked in zip(axes, (False, True), strict=True):
+        rng = np.random.default_rng(0)
+        y = np.arange(300) % 3
+        x, place = 0.25 * rng.normal(size=(300, 1, 16, 16)), rng.integers(5, 11, (300, 2))
+        for photo, kind, (top, left) in zip(x[:, 0], y, place, strict=True):
+            photo[top : top + 5, left : left + 5] += glyph[kind]
+            if kind == 2 and marked:
+                photo[1:4, 1:4] += 2.0
+        new = np.flatnonzero(y[240:] == 2)[:2] + 240
+        maps, scores = catch_the_cheat(x[:240], y[:240], x[new], 2, 150)
+        for ax, photo in zip(row[::2], x[new, 0], strict=True):
+            ax.imshow(photo, cmap="gray")
+            ax.set_title("marked" if marked else "clean")
+        for ax, heat, score in zip(row[1::2], maps, scores, strict=True):
+            ax.imshow(heat)
+            ax.set_title(f"says {('nothing', 'box', 'cross')[score.argmax()]}")
+        for ax in row:
+            ax.axis("off")
 
-
-def shares(seed):
-    """For both collections: the share of right answers, and of peaks on the cross."""
-    found = []
-    for marked in (False, True):
-        x_new, y_new, place = collection(seed + 50, marked)
-        maps, scores = catch_the_cheat(*collection(seed, marked)[:2], x_new, 2, 150)
-        maps, scores = np.asarray(maps), np.asarray(scores)
-        crosses = y_new == 2
-        best = maps[crosses].reshape(crosses.sum(), -1).argmax(axis=1)
-        spot = np.stack(np.divmod(best, maps.shape[2]), axis=1) * 2 + 1.0
-        inside = (spot >= place[crosses] - 1) & (spot <= place[crosses] + 6)
-        found.append((np.mean(scores.argmax(axis=1) == y_new), np.mean(inside.all(axis=1))))
-    return found
-
-
-(right, honest), (right_too, cheating) = shares(0)
-assert min(right, right_too) > 0.9, f"both networks should be right: {right:.2f}, {right_too:.2f}"
-assert honest > 0.8, f"expected more than 0.8 of the clean peaks on the cross, got {honest:.2f}"
-assert cheating < 0.2, (
-    f"expected less than 0.2 of the marked peaks on the cross, got {cheating:.2f}"
-)
-print(
-    f"right: {right:.2f} and {right_too:.2f}; peaks on the cross: {honest:.2f} and {cheating:.2f}"
-)
 
 # %% [markdown]
 # ## 8. Would you sign this?
