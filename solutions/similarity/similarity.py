@@ -125,7 +125,7 @@ for count, size, margin in [(1, 1, 1.0), (50, 3, 0.2), (200, 16, 4.0), (0, 4, 1.
     assert_close(got, np.array(expected), what=f"loss of {count} triplets, margin {margin}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="triplet_gradient" minutes=20
+# %% [markdown] task="triplet_gradient" minutes=15
 # ## 2. Who is pulled where?
 #
 # The gradient of the *sum* of the losses of task 1. Where a triplet's loss is 0, nothing moves.
@@ -304,7 +304,7 @@ for count, people, margin in [(1, 1, 1.0), (9, 3, 0.5), (12, 2, 0.25), (14, 4, 2
     assert_close(got, np.array(expected, dtype=int).reshape(-1, 3), what=what)
 ### END HIDDEN TESTS
 
-# %% [markdown] task="equal_error_rate" minutes=20
+# %% [markdown] task="equal_error_rate" minutes=15
 # ## 4. Where to put the threshold
 #
 # The door opens if $D \le \tau$. Count both mistakes for a threshold: FAR is the share of
@@ -396,7 +396,7 @@ def _():
     plt.legend()
 
 
-# %% [markdown] task="open_door" minutes=15
+# %% [markdown] task="open_door" minutes=10
 # ## 5. Who is it, if anybody?
 #
 # At the door, people do not say who they are, and some are strangers. Find the nearest of the
@@ -461,6 +461,13 @@ for on, count, size in [(1, 5, 2), (8, 0, 3), (20, 40, 4), (7, 30, 1)]:
         expected.append(names[int(np.argmin(gaps))] if min(gaps) <= 0.8 else -1)
     got = open_door(known, names, visitors, 0.8)
     assert_close(got, np.array(expected, dtype=int), what=f"{count} visitors, {on} on file")
+known, visitors = rng.permutation(20)[:5, None] * 4.0, np.arange(80)[:, None] * 1.0
+expected = [
+    int(np.argmin(np.abs(known[:, 0] - visitor))) for visitor in visitors[:, 0]
+]  # of places a whole number apart, some exactly at the threshold
+near = np.abs(known[expected] - visitors)[:, 0] <= 1.0
+got = open_door(known, np.arange(5), visitors, 1.0)
+assert_close(got, np.where(near, expected, -1), what="visitors at exactly the threshold")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -491,7 +498,7 @@ for threshold in (0.6, 0.9):
     assert share > 0.995, f"at {threshold}: expected other names for {1 - share:.1%}"
 ### END HIDDEN TESTS
 
-# %% [markdown] task="style_gradient" minutes=20
+# %% [markdown] task="style_gradient" minutes=15
 # ## 6. The gradient that paints
 #
 # With the maps of a layer as rows, $F$ of shape $(C, P)$ for $P$ places, the Gram matrix is $G =
