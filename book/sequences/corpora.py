@@ -64,13 +64,13 @@ SIZES = {"embed_dim": 48, "num_hiddens": 80}
 
 @cache
 def vocabularies():
-    """The Tamil and the English vocabulary: the words that occur at least three times in training."""
+    """The Tamil and the English vocabulary: what occurs at least three times in training."""
     pairs, _ = tamil_english()
     return tuple(Vocabulary((pair[side] for pair in pairs), min_count=3) for side in (0, 1))
 
 
 def translator(attention="additive"):
-    """A trained `Seq2Seq` from Tamil to English, made by `python -m tools.translator`, in float64."""
+    """A trained `Seq2Seq` from Tamil to English, by `python -m tools.translator`, in float64."""
     source, target = vocabularies()
     net = Seq2Seq(len(source), len(target), **SIZES, attention=attention).double()
     with np.load(DATA / f"translator-{attention or 'none'}.npz") as file:

@@ -80,7 +80,9 @@ class TransformerBlock(nn.Module):
         """x (N, T, width) -> the same shape, and the attention weights (N, heads, T, T)."""
         y, own = self.norms[0](x), self.attention
         parameters = (own.in_proj_weight, own.in_proj_bias, own.out_proj.weight, own.out_proj.bias)
-        y, weights = multi_head_attention(y, y, y, self.heads, *parameters, hidden_keys, hidden_pairs)
+        y, weights = multi_head_attention(
+            y, y, y, self.heads, *parameters, hidden_keys, hidden_pairs
+        )
         x = x + y
         return x + self.think(self.norms[1](x)), weights
 
