@@ -92,7 +92,7 @@ def test_e71():
 
 
 def test_e72(translation):
-    weights = f.softmax(np.array([2.0, 0.0, -1.0, 0.5]))
+    weights = f.softmax(np.array([2.0, 0.0, -1.0, 0.5]), dim=0)
     assert (weights > 0).all()
     np.testing.assert_allclose(weights, [0.71, 0.10, 0.04, 0.16], atol=0.005)
     assert translation["tra-e72"] == str([round(float(w), 2) for w in weights])
