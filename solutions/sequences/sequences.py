@@ -129,7 +129,7 @@ for steps, batch, features, hidden in [(5, 3, 2, 4), (1, 1, 1, 1), (9, 2, 5, 3)]
     assert_close(got, expected.numpy(), what=f"states of {steps} steps", rtol=1e-10)
 ### END HIDDEN TESTS
 
-# %% [markdown] task="rnn_backward" minutes=25
+# %% [markdown] task="rnn_backward" minutes=20
 # ## 2. Back through time
 #
 # The states $h_1, \dots, h_T$ are known, and so is the gradient that the loss sends directly to
@@ -244,7 +244,7 @@ def fading():
     ax.legend(fontsize=8)
 
 
-# %% [markdown] task="lstm_step" minutes=15
+# %% [markdown] task="lstm_step" minutes=10
 # ## 3. One step of an LSTM
 #
 # Four affine maps of input and state, stacked in one matrix each, in the order $i, f, g, o$:
@@ -400,7 +400,7 @@ for batch, queries, keys, dim, width in [(3, 4, 6, 5, 2), (1, 1, 1, 1, 1), (2, 5
     assert not np.asarray(weights)[~mask[:, None].repeat(queries, 1)].any(), f"{case}: padding seen"
 ### END HIDDEN TESTS
 
-# %% [markdown] task="beam_step" minutes=20
+# %% [markdown] task="beam_step" minutes=15
 # ## 5. One step of a beam
 #
 # $B$ beginnings are alive, each with its log-probability so far. Each could go on with any of $K$
@@ -472,7 +472,7 @@ for beams, kinds in [(2, 7), (5, 3), (1, 9), (6, 6)]:
         assert_close(np.asarray(mine, float), np.array(right, float), what=what)
 ### END HIDDEN TESTS
 
-# %% [markdown] task="bleu" minutes=25
+# %% [markdown] task="bleu" minutes=20
 # ## 6. BLEU
 #
 # For $n = 1, \dots, N$ count the runs of $n$ words of a candidate that occur in its reference, each
@@ -560,7 +560,7 @@ poor = bleu([["the"] * 5], [["the", "cat"]], 1)
 assert_close(poor, 0.2, what="one word five times")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="next_token_loss" minutes=20
+# %% [markdown] task="next_token_loss" minutes=15
 # ## 7. PyTorch: the loss of a language model
 #
 # A language model reads tokens and predicts, at each step, the *next* one. The text is its own
