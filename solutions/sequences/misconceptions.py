@@ -348,17 +348,17 @@ def _cross_entropy(logits, targets, **kwargs):
 
 
 @misconception("next_token_loss")
-def padding_counts(net, tokens, pad):
-    """Padding counts as a target. The network then learns to predict padding, and the loss looks
-    better the more of it there is. See hint 4."""
-    return _cross_entropy(net(tokens[:-1]), tokens[1:])
-
-
-@misconception("next_token_loss")
 def not_shifted(net, tokens, pad):
     """Input and target are the same tokens: the network shall predict what it has just read, which
     is easy and useless. The target of a token is the next one."""
     return _cross_entropy(net(tokens[:-1]), tokens[:-1], ignore_index=pad)
+
+
+@misconception("next_token_loss")
+def padding_counts(net, tokens, pad):
+    """Padding counts as a target. The network then learns to predict padding, and the loss looks
+    better the more of it there is. See hint 4."""
+    return _cross_entropy(net(tokens[:-1]), tokens[1:])
 
 
 @misconception("next_token_loss")
