@@ -38,7 +38,8 @@ from tests.parity.compare import (
     FLOAT64,
     Target,
     check,
-    cotangent,
+    cotangents,
+    each,
     for_numpy,
     for_torch,
     hand_gradients,
@@ -97,11 +98,6 @@ def _case(chapter: str, name: str, shape: Shape) -> Case:
     return op.sample(np.random.default_rng(0), shape)
 
 
-@lru_cache(maxsize=1)
-def _cotangent(shape: Shape) -> np.ndarray:
-    return cotangent(shape, FLOAT64)
-
-
 @lru_cache(maxsize=len(CANDIDATES) * 2)  # two dtypes
 def _calls(job: Job) -> dict[str, Callable[[], Any]]:
     """What is timed, by its direction: functions without arguments."""
@@ -111,12 +107,16 @@ def _calls(job: Job) -> dict[str, Callable[[], Any]]:
     return calls(chapter, op, case, job)
 
 
+def _outputs(result) -> tuple:
+    return result if isinstance(result, tuple) else (result,)
+
+
 def _numpy_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:
     case = for_numpy(case, job.target)
     forward = partial(getattr(chapter.reference, op.name), *case.args, **case.kwargs)
     if not is_differentiable(chapter, op):
         return {"forward": forward}
-    grad_output = to_array(to_tensor(_cotangent(forward().shape), job.target))
+    grad_output = cotangents(_outputs(forward()), job.target)
 
     def both():
         return forward(), list(hand_gradients(chapter, op, case, grad_output).values())
@@ -135,13 +135,14 @@ def _torch_calls(chapter: Chapter, op: Op, case: Case, job: Job) -> dict:
     forward = torch.no_grad()(run)
     if not is_differentiable(chapter, op):
         return {"forward": forward}
-    grad_output = to_tensor(_cotangent(forward().shape), job.target)
+    weights = each(cotangents(_outputs(forward()), FLOAT64))
+    grad_output = [to_tensor(weight, job.target) for weight in weights]
     leaves = [v for v in (*case.args, *case.kwargs.values()) if isinstance(v, torch.Tensor)]
     leaves = [tensor for tensor in leaves if tensor.requires_grad]
 
     def both():
         output = run()
-        return output, torch.autograd.grad(output, leaves, grad_output)
+        return output, torch.autograd.grad(_outputs(output), leaves, grad_output)
 
     return {"forward": forward, "forward + backward": both}
 
@@ -200,7 +201,7 @@ def copy_bandwidth() -> float:
 
 def forget(job: Job) -> None:
     """Let go of the inputs of a function that has been timed."""
-    for cache in (_calls, _case, _cotangent):
+    for cache in (_calls, _case):
         cache.cache_clear()
 
 

@@ -21,7 +21,7 @@ from tests.parity.compare import (
     Target,
     autograd,
     call,
-    cotangent,
+    cotangents,
     error,
     for_numpy,
     for_torch,
@@ -72,8 +72,7 @@ def _forward(chapter, op, case: Case, results: tuple, target: Target) -> Error:
 
 
 def _backward(chapter, op, case: Case, function: Callable, target: Target) -> Error:
-    (output,) = call(getattr(chapter.reference, op.name), case)
-    grad_output = cotangent(output.shape, target)
+    grad_output = cotangents(call(getattr(chapter.reference, op.name), case), target)
     by_hand = hand_gradients(chapter, op, case, grad_output)
     worst = Error()
     for name, gradient in autograd(function, chapter, op, case, grad_output, target).items():

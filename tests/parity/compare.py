@@ -113,14 +113,27 @@ def call(function: Callable, case: Case) -> tuple:
     return result if isinstance(result, tuple) else (result,)
 
 
-def cotangent(shape: tuple[int, ...], target: Target) -> np.ndarray:
+def cotangent(shape: tuple[int, ...], target: Target, seed: int = 1) -> np.ndarray:
     """Random numbers in the shape of an output, which the target's dtype can hold.
 
     A backward pass that is fed ones computes the gradient of a sum; softmax sums to 1 whatever its
     input, so that even a wrong gradient may give the right zero. Random weights hide nothing.
     """
-    values = np.asarray(np.random.default_rng(1).normal(size=shape))
+    values = np.asarray(np.random.default_rng(seed).normal(size=shape))
     return to_array(to_tensor(values, target))
+
+
+def cotangents(results: tuple, target: Target) -> np.ndarray | tuple[np.ndarray, ...]:
+    """A cotangent for the one output of a function, or a tuple of them for its several outputs."""
+    found = tuple(
+        cotangent(tuple(result.shape), target, seed) for seed, result in enumerate(results, 1)
+    )
+    return found if len(found) > 1 else found[0]
+
+
+def each(grad_output) -> tuple:
+    """The cotangents of all outputs, however many they are."""
+    return grad_output if isinstance(grad_output, tuple) else (grad_output,)
 
 
 # --- gradients, by the names of the arguments they belong to
@@ -160,11 +173,11 @@ def autograd(function: Callable, chapter: Chapter, op: Op, case: Case, grad_outp
         for name, value in arguments(chapter, op, case).items()
         if isinstance(value, torch.Tensor) and value.requires_grad
     }
-    (output,) = call(function, case)
+    outputs = call(function, case)
     found = torch.autograd.grad(
-        output,
+        outputs,
         list(tensors.values()),
-        torch.from_numpy(grad_output).to(output),
+        [torch.from_numpy(g).to(o) for g, o in zip(each(grad_output), outputs, strict=True)],
         allow_unused=True,
         materialize_grads=True,
     )
@@ -190,10 +203,13 @@ def differences(chapter, op: Op, case: Case, grad_output) -> dict[str, np.ma.Mas
             results = []
             for moved in (value + STEP, value - STEP):
                 array[index] = moved
-                results.append(function(*case.args, **case.kwargs))
+                results.append(call(function, case))
             array[index] = value
             width = (value + STEP) - (value - STEP)  # as rounded, not 2 * STEP
-            gradient[index] = np.sum((results[0] - results[1]) / width * grad_output)
+            gradient[index] = sum(
+                np.sum((high - low) / width * grad)
+                for high, low, grad in zip(*results, each(grad_output), strict=True)
+            )
         gradients[name] = gradient
     return gradients
 

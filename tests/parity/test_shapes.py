@@ -13,7 +13,7 @@ from tests.parity.compare import (
     call,
     check,
     check_gradients,
-    cotangent,
+    cotangents,
     for_torch,
     hand_gradients,
 )
@@ -40,7 +40,7 @@ def test_both_implementations_and_the_peers_agree_on_every_shape(chapter, op):
             for mine, right in zip(results, expected, strict=True):
                 check(mine, right, FLOAT64.tolerance, what)
         if is_differentiable(chapter, op):
-            grad_output = cotangent(expected[0].shape, FLOAT64)
+            grad_output = cotangents(expected, FLOAT64)
             by_hand = hand_gradients(chapter, op, case, grad_output)
             function = getattr(chapter.pytorch, op.name)
             found = autograd(function, chapter, op, case, grad_output, FLOAT64)

@@ -1,0 +1,1 @@
+"""Sequences: recurrent networks, attention, translation, search and BLEU."""
