@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from book.speech import pytorch as speech
-from book.speech.data import RATE
+from book.speech.data import FOLDER, RATE
 
 __all__ = [
-    "ALPHABET", "BLANK", "Recipe", "Recognizer", "batches", "features", "train", "transcribe",
+    "ALPHABET", "BLANK", "Recipe", "Recognizer", "answers", "batches", "features", "pretrained",
+    "texts", "train", "transcribe",
 ]  # fmt: skip
 
 ALPHABET = ["_", " ", "'", *"abcdefghijklmnopqrstuvwxyz"]  # the blank comes first
@@ -39,7 +41,7 @@ def features(waveform: Tensor, kind: str = "mel") -> Tensor:
         x = speech.mfcc(waveform, RATE, n_mfcc=13, lifter=22, **size)
         x = torch.cat([x, speech.compute_deltas(x)], dim=1)
     mean, std = x.mean(2, keepdim=True), x.std(2, keepdim=True)
-    return (x - mean) / (std + 1e-5) if kind == "mel" else (x - mean) / (std + 1e-5)
+    return (x - mean) / (std + 1e-5)
 
 
 class Recognizer(nn.Module):
@@ -136,14 +138,28 @@ def disturb(sounds, samples, recipe, generator):
 
 
 @torch.no_grad()
-def transcribe(net, clips, kind="mel", **beam):
-    """What the network hears in the clips, in their order; greedy unless a beam is asked for."""
+def answers(net, clips, kind="mel"):
+    """Log-probabilities (T, N, 29) of clips, each heard alone, and how many frames are theirs."""
     net.eval()
-    heard = []
-    for clip in clips:
-        sounds = torch.as_tensor(clip.waveform, dtype=torch.float32)[None]
-        log_probs = net(features(sounds, kind))
-        decode = speech.ctc_beam_search if beam else speech.ctc_greedy_decode
-        labels, *_ = decode(log_probs, **beam)
-        heard.append(" ".join(speech.decode_text(labels[0], ALPHABET).split()))
-    return heard
+    dtype = next(net.parameters()).dtype
+    sounds = [torch.as_tensor(clip.waveform, dtype=dtype)[None] for clip in clips]
+    rows = [net(features(sound, kind))[:, 0] for sound in sounds]
+    return nn.utils.rnn.pad_sequence(rows), torch.tensor([len(row) for row in rows])
+
+
+def texts(labels):
+    """The texts of rows of labels, without spaces at the ends or two in a row."""
+    return [" ".join(speech.decode_text(row, ALPHABET).split()) for row in labels]
+
+
+def transcribe(net, clips, kind="mel"):
+    """What the network hears in the clips, by greedy decoding."""
+    return texts(speech.ctc_greedy_decode(*answers(net, clips, kind))[0])
+
+
+def pretrained(dtype=torch.float64):
+    """The network that `python -m tools.speech --listener` trained."""
+    stored = np.load(FOLDER / "recognizer.npz")
+    net = Recognizer(N_MELS)
+    net.load_state_dict({name: torch.from_numpy(stored[name]) for name in stored.files})
+    return net.to(dtype).eval()

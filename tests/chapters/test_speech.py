@@ -137,7 +137,9 @@ def test_load_wav_reads_what_soundfile_wrote(subtype, steps, channels):
     content = wav(sound, 11025, subtype)
     waveform, rate = f.load_wav(content)
     assert rate == 11025
-    np.testing.assert_array_equal(waveform, soundfile.read(io.BytesIO(content))[0].reshape(50, -1).T)
+    np.testing.assert_array_equal(
+        waveform, soundfile.read(io.BytesIO(content))[0].reshape(50, -1).T
+    )
     np.testing.assert_allclose(waveform, sound.T, atol=1.01 / steps)
     assert pytorch.load_wav is f.load_wav
 
