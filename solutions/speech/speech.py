@@ -55,7 +55,7 @@ from book.speech.data import RATE, load_clips
 style.use()
 
 
-# %% [markdown] task="spectrogram" minutes=15
+# %% [markdown] task="spectrogram" minutes=10
 # ## 1. A picture of sound
 #
 # Cut a sound into overlapping frames, multiply each by a window, and take the squared size of its
@@ -140,7 +140,7 @@ def _():
     plt.title(clip.transcript)
 
 
-# %% [markdown] task="mel_filters" minutes=20
+# %% [markdown] task="mel_filters" minutes=15
 # ## 2. Filters that hear like an ear
 #
 # In mel, $m = 2595 \log_{10}(1 + f / 700)$, equal steps sound equally far. Place $M + 2$ points
@@ -338,7 +338,7 @@ for frames, classes in [(1, 2), (8, 3), (30, 2), (50, 5), (80, 3)]:
         assert_close(got, expected, what=f"text of {frames} frames")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="ctc_probability" minutes=30
+# %% [markdown] task="ctc_probability" minutes=25
 # ## 5. The sum over all paths
 #
 # How probable is a text, whatever its timing? With a blank around each label, $y'$, the sum over
@@ -436,7 +436,7 @@ def _():
     plt.gca().invert_yaxis()
 
 
-# %% [markdown] task="word_error_rate" minutes=20
+# %% [markdown] task="word_error_rate" minutes=15
 # ## 6. How wrong is it?
 #
 # The word error rate: the fewest words to substitute, delete or insert that turn what was heard
@@ -517,7 +517,7 @@ for longest in [1, 3, 6, 10]:
         assert_close(float(got), expected, what=f"{first} heard as {second}")
 ### END HIDDEN TESTS
 
-# %% [markdown] task="batch_loss" minutes=20
+# %% [markdown] task="batch_loss" minutes=15
 # ## 7. The loss of a batch, in PyTorch
 #
 # `nn.functional.ctc_loss` is exact, fast and easy to feed with the wrong thing. It wants
@@ -529,7 +529,7 @@ for longest in [1, 3, 6, 10]:
 def batch_loss(logits, frames, texts):
     """The mean CTC loss of a batch of ragged sounds.
 
-    logits : tensor (N, T, C), what the network says; class 0 is the blank.
+    logits : tensor (N, T, C), what an nn.Module says; class 0 is the blank.
     frames : list of N whole numbers, how many of the T frames belong to each sound.
     texts  : list of N lists of labels, of different lengths, none empty.
     Returns a tensor with one number: the loss of each sound divided by the length of its text, and
