@@ -28,10 +28,12 @@ LARGEST = 3_950_000  # bytes
 SILENCE = 0.01  # of the largest amplitude: quieter than this at both ends is cut
 BITS = 11  # of the 16 of a sample
 MARGIN = 800  # samples of silence that stay: a tenth of a second
-DIGITS = "zero one two three four five six seven eight nine".split()
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # What is written otherwise than it is said, or is no speech.
-SKIP = re.compile(r"^(silence/|letters/[a-z]$|letters/zed|.*beep|.*tone$|tt-|spy-(h323|iax2|zap|sip)"
-                  r"|confbridge-(join|leave|binaural))")  # fmt: skip
+SKIP = re.compile(
+    r"^(silence/|letters/[a-z]$|letters/zed|.*beep|.*tone$|tt-|spy-(h323|iax2|zap|sip)"
+    r"|confbridge-(join|leave|binaural))"
+)
 
 
 def spoken(text):
@@ -45,7 +47,8 @@ def spoken(text):
 
 def transcripts(folder):
     """{name of a clip: what is said}."""
-    lines = gzip.open(Path(folder) / TEXTS, "rt", encoding="utf-8")
+    with gzip.open(Path(folder) / TEXTS, "rt", encoding="utf-8") as file:
+        lines = file.readlines()
     found = (line.partition(":") for line in lines if ":" in line and not line.startswith(";"))
     return {name.strip(): text.strip() for name, _, text in found}
 

@@ -550,7 +550,7 @@ def mfcc(
     Raises: TypeError if waveform is not real or a length not whole; ValueError as
     `mel_spectrogram`, or if n_mfcc is not in 1..n_mels.
     """
-    x = _real(waveform, "waveform", 1)
+    x = _real(waveform, "waveform", 1).double()  # where sums of logarithms cancel, digits go
     mels = _mel(x, sample_rate, n_fft, hop_length, win_length, n_mels, f_min, f_max, 2.0, norm,
                 mel_scale)  # fmt: skip
     return _lifter(dct(power_to_db(mels), n_mfcc), lifter).to(waveform.dtype)

@@ -91,7 +91,7 @@ def batches(clips, size=8):
                pad(texts, True), torch.tensor([len(text) for text in texts]))  # fmt: skip
 
 
-def train(clips, recipe=Recipe(), seed=0, watch=None):  # noqa: B008
+def train(clips, recipe=Recipe(), seed=0, watch=None):
     """A recognizer trained on the clips; `watch(epoch, loss, net)` is called after each epoch."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)

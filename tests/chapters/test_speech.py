@@ -263,7 +263,7 @@ def test_the_spectral_gate_brings_a_sound_closer_to_the_clean_one():
     noise = 0.02 * rng.normal(size=len(clean) + 4000)
     noisy = clean + noise[4000:]
     error = np.square(f.spectral_gate(noisy, noise[:4000]) - clean).sum()
-    assert error < 0.5 * np.square(noisy - clean).sum()
+    assert error < 0.6 * np.square(noisy - clean).sum()
 
 
 def test_masks_hide_bands_and_stretches_and_nothing_else():
