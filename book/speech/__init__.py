@@ -1,0 +1,1 @@
+"""Speech: from a sound file to a spectrogram, and from a spectrogram to text."""
