@@ -134,7 +134,7 @@ def cosine_embedding_loss(
     length = (((a * a).sum(-1) + TINY) * ((b * b).sum(-1) + TINY)).sqrt()
     cosine = (a * b).sum(-1) / length
     same = _binary(target, cosine.shape, (-1, 1)) == 1
-    losses = torch.where(same, 1 - cosine, (cosine - margin).relu())
+    losses = torch.where(same, 1 - cosine, (cosine - margin).clamp_min(0))
     return _reduce(losses, reduction).to(input1.dtype)
 
 

@@ -180,7 +180,7 @@ def cosine_embedding_loss_backward(
     """
     cosine, a, b, y = _compared(input1, input2, target, margin)
     grad = _share(grad_output, cosine.shape, reduction)
-    grad = grad * np.where(y > 0, -1.0, np.where(cosine - margin > 0, 1.0, 0.0))
+    grad = grad * np.where(y > 0, -1.0, np.where(cosine - margin >= 0, 1.0, 0.0))
     length = np.sqrt((a**2).sum(-1) + TINY), np.sqrt((b**2).sum(-1) + TINY)
     c, la, lb, grad = (array[..., None] for array in (cosine, *length, grad))
     return grad * (b / lb - c * a / la) / la, grad * (a / la - c * b / lb) / lb

@@ -211,17 +211,17 @@ def _gaps(on_file, visitors):
 
 
 @misconception("open_door")
-def places_instead_of_names(on_file, names, visitors, threshold):
-    """You return the row of the nearest photograph. Asked for is the name that belongs to it."""
-    gaps = _gaps(on_file, visitors)
-    return np.where(gaps.min(axis=1) <= threshold, gaps.argmin(axis=1), -1)
-
-
-@misconception("open_door")
 def everybody_comes_in(on_file, names, visitors, threshold):
     """Every visitor gets a name, strangers too. If even the nearest photograph is farther than the
     threshold, the answer is -1."""
     return names[_gaps(on_file, visitors).argmin(axis=1)]
+
+
+@misconception("open_door")
+def places_instead_of_names(on_file, names, visitors, threshold):
+    """You return the row of the nearest photograph. Asked for is the name that belongs to it."""
+    gaps = _gaps(on_file, visitors)
+    return np.where(gaps.min(axis=1) <= threshold, gaps.argmin(axis=1), -1)
 
 
 @misconception("open_door")
