@@ -712,7 +712,7 @@ def trial(name, channels, maps, classes, layer, k, training=False, count=2):
 inputs = [
     trial("the last maps", 1, 3, 2, 3, 0),
     trial("an early layer", 2, 3, 3, 0, 2),
-    trial("in front of the ReLU, in training mode", 1, 4, 4, 2, 1, True),
+    trial("in training mode", 1, 5, 3, 3, 1, True),
     trial("one picture", 3, 2, 2, 1, 1, count=1),
 ]
 
