@@ -394,7 +394,7 @@ OPS = [
     Op("guided_backprop", _score_sample, _guided_cases, (_guided_captum,), min_ndim=4),
     Op("grad_cam", _cam_sample, _cam_cases, (_cam_captum,), min_ndim=4),
     Op("class_activation_map", _class_map_sample, _class_map_cases, (_class_map_linear,),
-       min_ndim=4, bench_shape=(16, 64, 32, 32)),
+       min_ndim=4),
     Op("attention_maps", _attention_sample, _attention_cases, min_ndim=4),
     Op("occlusion", _occlusion_sample, _occlusion_cases, min_ndim=4),
     Op("activation_maximization", _climb_sample, _climb_cases, min_ndim=4),
