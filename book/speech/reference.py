@@ -304,9 +304,9 @@ def _spectra(input):
 
 
 def spectral_gate(waveform, noise, n_fft=256, hop_length=None, strength=2.0, floor=0.1):
-    r"""Noise reduction: each bin of each frame is multiplied by
-    $g_{kt} = \max(1 - \text{strength} \cdot \bar N_k / |X_{kt}|, \text{floor})$, where $\bar N_k$
-    is the mean magnitude of bin $k$ in a stretch of noise alone.
+    r"""Noise reduction: each bin of each frame is multiplied by $1 - s \bar N_k / |X_{kt}|$, but
+    by no less than `floor`, where $\bar N_k$ is the mean magnitude of bin $k$ in a stretch of noise
+    alone and $s$ the strength.
 
     Shapes: waveform (..., T) and noise (S,), at least n_fft // 2 + 1 samples each; result as
     waveform.
@@ -688,8 +688,8 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
              zero_infinity=False):  # fmt: skip
     r"""$-\ln \sum_{\pi \in \mathcal{B}^{-1}(y)} \prod_t p_t(\pi_t)$ over all paths that collapse to
     the target, by the forward algorithm: with $y'$ the target with blanks around each label,
-    $\alpha_t(s) = p_t(y'_s)\,[\alpha_{t-1}(s) + \alpha_{t-1}(s-1) + \alpha_{t-1}(s-2)]$, the last
-    term only where $y'_s$ is a label other than $y'_{s-2}$.
+    $\alpha_t(s) = p_t(y'_s) \sum_r \alpha_{t-1}(r)$ over $r = s$, $s - 1$, and $s - 2$ where $y'_s$
+    is a label other than $y'_{s-2}$.
 
     'mean' divides each loss by the length of its target (at least 1), then averages. A target that
     needs more frames than there are has an infinite loss; zero_infinity makes it 0.
@@ -889,8 +889,8 @@ def _search(log_probs, blank, beam_width, prior):
 
 
 def edit_distance(input, target, input_lengths=None, target_lengths=None):
-    r"""The fewest labels substituted, deleted and inserted that turn input into target:
-    $D_{ij} = \min(D_{i-1,j} + 1, D_{i,j-1} + 1, D_{i-1,j-1} + [a_i \ne b_j])$.
+    r"""The fewest labels substituted, deleted and inserted that turn input into target: $D_{ij}$ is
+    the least of $D_{i-1,j} + 1$, $D_{i,j-1} + 1$ and $D_{i-1,j-1} + [a_i \ne b_j]$.
 
     Shapes: input (N, S); target (N, R); lengths (N,), all if None; result (N,) whole numbers.
     Raises: TypeError if labels or lengths are not whole; ValueError if shapes do not fit.
