@@ -130,6 +130,7 @@ class Encoder:
     def __init__(self, other):
         self.buffers, self.objects, self.computed = [], [], []
         self._other, self._places, self._depth = other, {}, 0
+        self._kept = []
 
     def encode(self, value):
         kind = type(value)
@@ -159,8 +160,13 @@ class Encoder:
         self.objects.append(value)
 
     def know(self, value, data):
-        """From here on `data` stands for this object, which the caller keeps alive, or nothing."""
+        """From here on `data` stands for this object, or nothing."""
+        self.keep(value)
         self._places[id(value)] = data
+
+    def keep(self, value):
+        """Keep an object as long as the encoder: if it died, another could get its id."""
+        self._kept.append(value)
 
     def _find(self, value):
         """The encoder of a library's class, of a subclass (as its plain base), or the hook."""

@@ -171,6 +171,7 @@ class Holdings:
 
 
 def _know_parameters(encoder, number, module):
+    encoder.keep(module)  # its handle is not released by the message that may name it
     for name, parameter in module._parameters.items():
         if parameter is not None:
             encoder.know(parameter, ["parameter", number, name])

@@ -1,7 +1,9 @@
 """A student's nn.Module and autograd, used in a test as if they were here."""
 
 import pytest
+from torch import nn
 
+from autograder.proctor.holdings import Holdings
 from tests.grader.apart.harness import SETUP, check, given, graded, student
 
 ANSWER = (
@@ -248,3 +250,18 @@ assert Net(2)(torch.ones(1, 2)).shape == (1, 1)
 """
     found = graded(given(SETUP), student(ANSWER), check(test))
     assert found.verdicts["test"].passed, found.verdicts["test"]
+
+
+def test_a_module_that_dies_while_a_message_is_written_is_released_by_the_next():
+    """Or a tensor of the message, at the place of a dead parameter, would be taken for it."""
+    holdings, module = Holdings({"Plain": nn.Linear}.get), nn.Linear(2, 3)
+    first = holdings.encoder()
+    tag, number, *_ = holdings._lend(module, first)
+    assert tag == "lent"
+    del first
+    message = holdings.encoder()
+    del module
+    assert holdings.take_released() == []
+    assert message.encode([1]) == ["list", [1]]
+    del message
+    assert holdings.take_released() == [number]

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -34,6 +35,16 @@ def cross(value):
     data = json.loads(json.dumps(encoder.encode(value)))
     buffers = [np.frombuffer(bytearray(memoryview(b).cast("B")), np.uint8) for b in encoder.buffers]
     return Decoder(buffers, nothing).decode(data)
+
+
+def test_what_an_encoder_knows_lives_on_so_that_no_other_object_gets_its_id():
+    encoder, value = Encoder(refuse), np.zeros(3)
+    alive = weakref.ref(value)
+    encoder.know(value, ["handle", -1])
+    del value
+    assert alive() is not None
+    del encoder
+    assert alive() is None
 
 
 def same(one, other):
