@@ -115,6 +115,15 @@ def accuracy_of_each_class(matrix):
     return precision, recall, _share(2 * hits, called + actual)
 
 
+@misconception("precision_recall_f1")
+def floor_of_one(matrix):
+    """Precision and recall are right. In F1 you keep P + R from being 0 with a floor of 1. That
+    suits counts, which are 0 or at least 1; P + R is often between 0 and 1."""
+    hits, called, actual = _parts(matrix)
+    precision, recall = _share(hits, called), _share(hits, actual)
+    return precision, recall, 2 * precision * recall / np.maximum(precision + recall, 1)
+
+
 # --- 3. auc --------------------------------------------------------------------------------------
 
 
@@ -275,6 +284,24 @@ def all_from_human(human, train, train_dev, dev, tolerance=0.01):
     return _largest(steps, tolerance)
 
 
+@misconception("diagnose")
+def as_large_as_the_tolerance(human, train, train_dev, dev, tolerance=0.01):
+    """You count a step that is exactly as large as the tolerance. Steps up to this size do not
+    count: compare with >, not with >=."""
+    steps = {"bias": train - human, "variance": train_dev - train, "mismatch": dev - train_dev}
+    problem = max(steps, key=steps.get)
+    return problem if steps[problem] >= tolerance else "none", steps[problem]
+
+
+@misconception("diagnose")
+def never_below_zero(human, train, train_dev, dev, tolerance=0.01):
+    """Where every step goes down you return the gap 0. Asked for is the largest step as it is; it
+    may be negative."""
+    steps = {"bias": train - human, "variance": train_dev - train, "mismatch": dev - train_dev}
+    problem, gap = _largest(steps, tolerance)
+    return problem, max(gap, 0)
+
+
 # --- 6. halving ----------------------------------------------------------------------------------
 
 
@@ -324,28 +351,106 @@ def every_round_from_scratch(losses):
 
 @misconception("halving")
 def nan_as_zero(losses):
-    """You turn NaN into 0, and 0 is a wonderful loss: the runs that exploded win. NaN is worse
-    than any number."""
+    """NaN gets to the front, and the runs that exploded win: it was turned into 0, a wonderful
+    loss, or into -infinity. NaN is worse than any number."""
     return _play(losses, nan=0.0)
+
+
+def _play_with_sorted(losses, arrange):
+    """Halving by Python's own sorting, with NaN as it is."""
+    alive, spent, r = list(range(len(losses))), 0, 0
+    while len(alive) > 1:
+        ranked = sorted(alive, key=lambda i: losses[i, r])
+        kept = arrange(ranked[: (len(alive) + 1) // 2])
+        spent += (len(alive) - len(kept)) * 2**r
+        alive, r = kept, r + 1
+    return alive[0], spent + 2**r
+
+
+@misconception("halving")
+def nan_left_to_sorted(losses):
+    """Right without NaN. For `sorted` and `min` every comparison with NaN is False, so that it
+    stays where it stands, often in front, and spoils the order. Make it infinity, or use
+    `np.argsort`."""
+    return _play_with_sorted(losses, sorted)
+
+
+@misconception("halving")
+def nan_left_to_sorted_by_rank(losses):
+    """For `sorted` and `min` every comparison with NaN is False, so that it stays where it stands,
+    often in front: make it infinity, or use `np.argsort`. And list the survivors by their numbers,
+    not by their rank, for later ties."""
+    return _play_with_sorted(losses, list)
+
+
+@misconception("halving")
+def survivors_in_rank_order(losses):
+    """You list the survivors by their rank, so that an equal loss in the next round goes to the one
+    that was better before. It goes to the smaller number: sort the numbers of the survivors."""
+    alive, spent, r = np.arange(len(losses)), 0, 0
+    while len(alive) > 1:
+        kept = alive[np.argsort(losses[alive, r], kind="stable")][: (len(alive) + 1) // 2]
+        spent += (len(alive) - len(kept)) * 2**r
+        alive, r = kept, r + 1
+    return int(alive[0]), spent + 2**r
+
+
+def _misnumber(losses, arrange):
+    """Halving that takes places among those alive for numbers of candidates."""
+    alive, spent, r = np.arange(len(losses)), 0, 0
+    while len(alive) > 1:
+        order = np.argsort(losses[alive, r], kind="stable")
+        kept = arrange(order[: (len(alive) + 1) // 2])
+        spent += (len(alive) - len(kept)) * 2**r
+        alive, r = kept, r + 1
+    return int(alive[0]), spent + 2**r
+
+
+@misconception("halving")
+def positions_for_numbers(losses):
+    """From the second round on you take places for numbers. `order` counts places among those
+    alive, not candidates: translate them, `alive[order]`."""
+    return _misnumber(losses, np.sort)
+
+
+@misconception("halving")
+def positions_for_numbers_unsorted(losses):
+    """From the second round on you take places for numbers. `order` counts places among those
+    alive, not candidates: translate them, `alive[order]`, and sort the survivors by number."""
+    return _misnumber(losses, lambda order: order)
 
 
 # --- 7. evaluate ---------------------------------------------------------------------------------
 
 
-def _loop(net, batches):
-    """Sum of the losses, right answers, examples, and the mean loss of each batch."""
+def _loop(net, batches, given=lambda logits: logits):
+    """Sum of the losses of `given(logits)`, right answers, examples, and each batch's mean loss."""
     total, right, count, means = 0.0, 0, 0, []
     for inputs, labels in batches:
         logits = net(inputs)
-        means.append(nn.functional.cross_entropy(logits, labels).item())
+        means.append(nn.functional.cross_entropy(given(logits), labels).item())
         total += means[-1] * len(labels)
         right += (logits.argmax(1) == labels).sum().item()
         count += len(labels)
     return total, right, count, means
 
 
+def _measured(net, *args):
+    """The loop, and around it all is right: evaluation mode, no gradients, the mode put back."""
+    before = net.training
+    net.eval()
+    with torch.no_grad():
+        found = _loop(net, *args)
+    net.train(before)
+    return found
+
+
 def _batches(x, y, batch_size):
     return list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+
+
+def _full(batches, batch_size):
+    return [batch for batch in batches if len(batch[0]) == batch_size]
 
 
 @misconception("evaluate")
@@ -382,26 +487,72 @@ def always_back_to_training(net, x, y, batch_size=64):
 def mean_of_batch_means(net, x, y, batch_size=64):
     """Your loss is the average of the batches' averages. The last batch is smaller, so its examples
     count more than the others. Add up over examples, and divide once."""
-    before = net.training
-    net.eval()
-    with torch.no_grad():
-        _, right, count, means = _loop(net, _batches(x, y, batch_size))
-    net.train(before)
+    _, right, count, means = _measured(net, _batches(x, y, batch_size))
     return float(np.mean(means)), right / count
 
 
 @misconception("evaluate")
-def last_batch_dropped(net, x, y, batch_size=64):
-    """The last, smaller batch is missing. For training one may drop it; in an evaluation every
-    example counts."""
-    before = net.training
+def both_means_of_batch_means(net, x, y, batch_size=64):
+    """Your loss and your accuracy are averages of the batches' averages. The last batch is smaller,
+    so its examples count more than the others. Add up over examples, and divide once."""
+    before, losses, shares = net.training, [], []
     net.eval()
-    batches = _batches(x, y, batch_size)
-    batches = [batch for batch in batches if len(batch[0]) == batch_size] or batches
     with torch.no_grad():
-        total, right, count, _ = _loop(net, batches)
+        for inputs, labels in _batches(x, y, batch_size):
+            logits = net(inputs)
+            losses.append(nn.functional.cross_entropy(logits, labels).item())
+            shares.append((logits.argmax(1) == labels).double().mean().item())
     net.train(before)
+    return sum(losses) / len(losses), sum(shares) / len(shares)
+
+
+@misconception("evaluate")
+def mean_losses_divided_by_n(net, x, y, batch_size=64):
+    """Your loss is far too small: `cross_entropy` has averaged over each batch already, and you
+    divide the sum of these averages by the number of examples. Add up losses of examples:
+    `reduction="sum"`."""
+    _, right, count, means = _measured(net, _batches(x, y, batch_size))
+    return sum(means) / count, right / count
+
+
+@misconception("evaluate")
+def last_batch_dropped(net, x, y, batch_size=64):
+    """The last, smaller batch is missing, and where there is no other, nothing is left to divide
+    by. For training one may drop it; in an evaluation every example counts."""
+    total, right, count, _ = _measured(net, _full(_batches(x, y, batch_size), batch_size))
     return total / count, right / count
+
+
+@misconception("evaluate")
+def last_batch_not_added(net, x, y, batch_size=64):
+    """The last, smaller batch is missing from both sums, though you divide by the number of all
+    examples. For training one may drop it; in an evaluation every example counts."""
+    total, right, _, _ = _measured(net, _full(_batches(x, y, batch_size), batch_size))
+    return total / len(x), right / len(x)
+
+
+@misconception("evaluate")
+def softmax_twice(net, x, y, batch_size=64):
+    """The accuracy is right, the loss is not: you hand probabilities to `cross_entropy`, which
+    takes the softmax itself. Hand it the logits as they are."""
+    batches = _batches(x, y, batch_size)
+    total, right, count, _ = _measured(net, batches, lambda logits: logits.softmax(1))
+    return total / count, right / count
+
+
+@misconception("evaluate")
+def right_answers_counted(net, x, y, batch_size=64):
+    """The loss is right. Your accuracy is the number of right answers: divide it by the number of
+    examples."""
+    total, right, count, _ = _measured(net, _batches(x, y, batch_size))
+    return total / count, float(right)
+
+
+@misconception("evaluate")
+def accuracy_in_percent(net, x, y, batch_size=64):
+    """The loss is right. Your accuracy is in percent. Return the share, a number from 0 to 1."""
+    total, right, count, _ = _measured(net, _batches(x, y, batch_size))
+    return total / count, 100 * right / count
 
 
 @misconception("evaluate")
@@ -418,9 +569,5 @@ def gradients_recorded(net, x, y, batch_size=64):
 @misconception("evaluate")
 def sums_returned(net, x, y, batch_size=64):
     """You return sums over all examples. Divide both by the number of examples."""
-    before = net.training
-    net.eval()
-    with torch.no_grad():
-        total, right, _, _ = _loop(net, _batches(x, y, batch_size))
-    net.train(before)
+    total, right, _, _ = _measured(net, _batches(x, y, batch_size))
     return total, float(right)
