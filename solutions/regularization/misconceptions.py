@@ -39,8 +39,8 @@ def variance_with_one_less(predictions, target):
     made; here the R fits themselves are described, and only with R does the sum come out."""
     average = predictions.mean(axis=0)
     bias2 = ((average - target) ** 2).mean()
-    below = max(len(predictions) - 1, 1) * predictions.shape[1]
-    variance = ((predictions - average) ** 2).sum() / below
+    with np.errstate(invalid="ignore"):  # one fit: 0 / 0, as in NumPy's var
+        variance = ((predictions - average) ** 2).mean(axis=1).sum() / (len(predictions) - 1)
     return bias2, variance, bias2 + variance
 
 
@@ -135,6 +135,13 @@ def sign_forgotten(x, y, weight, alpha):
 
 
 @misconception("lasso_round")
+def price_always_subtracted(x, y, weight, alpha):
+    """Zeros and positive weights are right. You subtract the price from a negative rho as well, and
+    so move the weight away from zero. For negative rho the price is added."""
+    return _round(x, y, weight, lambda rho, s, old: (rho - alpha if abs(rho) > alpha else 0.0) / s)
+
+
+@misconception("lasso_round")
 def pulled_past_zero(x, y, weight, alpha):
     """You take the price off in the direction of the sign, also where |rho| is smaller than the
     price. Such a weight runs past zero and out on the other side. It has to stop at zero."""
@@ -176,7 +183,37 @@ def p_keeps(x, u, p, grad_output, training=True):
     dropped: a unit stays where u >= p."""
     if not training:
         return x, grad_output
-    factor = (u < p) / p if p else np.zeros(x.shape)
+    with np.errstate(invalid="ignore"):  # a rate of zero: 0 / 0
+        factor = (u < p) / np.float64(p)
+    return x * factor, grad_output * factor
+
+
+@misconception("inverted_dropout")
+def p_keeps_by_where(x, u, p, grad_output, training=True):
+    """You take p for the probability of staying. In this task, as in PyTorch, it is that of being
+    dropped: a unit stays where u >= p."""
+    if not training:
+        return x, grad_output
+    factor = np.where(u < p, 1 / p if p else 0.0, 0.0)
+    return x * factor, grad_output * factor
+
+
+@misconception("inverted_dropout")
+def the_dropped_stay(x, u, p, grad_output, training=True):
+    """You keep where u < p: those are the ones to be dropped. A unit stays where u >= p."""
+    if not training:
+        return x, grad_output
+    factor = (u < p) / (1 - p)
+    return x * factor, grad_output * factor
+
+
+@misconception("inverted_dropout")
+def dropped_at_p(x, u, p, grad_output, training=True):
+    """Where u is exactly p you drop the unit. It is dropped where u < p, and so stays where u >= p:
+    only then are p = 0 and u = 0 in order."""
+    if not training:
+        return x, grad_output
+    factor = (u > p) / (1 - p)
     return x * factor, grad_output * factor
 
 
@@ -211,6 +248,16 @@ def gradient_not_scaled(x, u, p, grad_output, training=True):
         return x, grad_output
     keep = u >= p
     return x * keep / (1 - p), grad_output * keep
+
+
+@misconception("inverted_dropout")
+def mask_from_the_output(x, u, p, grad_output, training=True):
+    """You take the mask of the gradient from the output, y != 0. A unit that was 0 before is not
+    dropped by that: it gets its gradient, and can leave 0. Take the mask from u."""
+    if not training:
+        return x, grad_output
+    y = x * (u >= p) / (1 - p)
+    return y, grad_output * (y != 0) / (1 - p)
 
 
 # --- 4. best_in_time -----------------------------------------------------------------------------
@@ -293,6 +340,15 @@ def best_of_the_whole(losses, weights, patience):
     return last, best, weights[best]
 
 
+@misconception("best_in_time")
+def best_of_the_whole_and_nan(losses, weights, patience):
+    """You look for the best epoch in the whole record. After training has ended there are no
+    further epochs. Besides, `np.argmin` takes nan for the smallest of all."""
+    last, _ = _watch(losses, patience, lambda new, top, before: new < top)
+    best = int(np.argmin(losses))
+    return last, best, weights[best]
+
+
 # --- 5. mixup_batch ------------------------------------------------------------------------------
 
 
@@ -355,6 +411,14 @@ def one_share_for_all(x, classes, num_classes, lam, order):
     return _blend(x, same, order), _blend(one_hot, same, order)
 
 
+@misconception("mixup_batch")
+def classes_up_to_the_largest(x, classes, num_classes, lam, order):
+    """Your targets have columns up to the largest class of this batch only. The next batch would
+    have another number of them: num_classes says how many there are."""
+    one_hot = np.eye(classes.max() + 1)[classes]
+    return _blend(x, lam, order), _blend(one_hot, lam, order)
+
+
 # --- 6. shift_images -----------------------------------------------------------------------------
 
 
@@ -413,9 +477,32 @@ def edge_repeated(images, right, down):
 @misconception("shift_images")
 def empty_slices(images, right, down):
     """Right where an image moves in both directions. Where a shift is 0, a slice such as `a[:-0]`
-    is empty, and nothing is copied. See hint 4."""
-    result = _moved(images, right, down)
-    result[(right == 0) | (down == 0)] = 0.0
+    is empty, and has no place for what you copy. See hint 4."""
+
+    def slices(shift):
+        """Where to, and where from."""
+        if shift >= 0:
+            return slice(shift, None), slice(None, -shift)
+        return slice(None, shift), slice(-shift, None)
+
+    result = np.zeros(images.shape)
+    for m, (i, j) in enumerate(zip(down, right, strict=True)):
+        (rows, rows_from), (columns, columns_from) = slices(i), slices(j)
+        result[m, rows, columns] = images[m, rows_from, columns_from]
+    return result
+
+
+@misconception("shift_images")
+def slices_that_wrap(images, right, down):
+    """All is right until an image moves up or left by more than its size. Then H + down, the end of
+    your slice, is negative, and counts from the other edge. Leave such an image empty, or cut the
+    end off at 0."""
+    result = np.zeros(images.shape)
+    height, width = images.shape[1:]
+    for m, (i, j) in enumerate(zip(down, right, strict=True)):
+        rows, columns = slice(max(i, 0), height + min(i, 0)), slice(max(j, 0), width + min(j, 0))
+        back = slice(max(-i, 0), height - max(i, 0)), slice(max(-j, 0), width - max(j, 0))
+        result[m, rows, columns] = images[m][back]
     return result
 
 
@@ -518,3 +605,29 @@ class GradientCutOff(_Dropping):
         if not self.training:
             return x
         return x + (super().forward(x) - x).detach()
+
+
+@misconception("ChannelDropout")
+class NoGradientInTraining(_Dropping):
+    """The result is right, but no gradient comes back: somewhere `.detach()`, `.data` or `no_grad`
+    cuts it off. Multiply the input itself by the mask."""
+
+    def forward(self, x):
+        return super().forward(x.detach()) if self.training else x
+
+
+@misconception("ChannelDropout")
+class NoGradientAtAll(_Dropping):
+    """The result is right, but no gradient comes back, not even after `eval()`: somewhere
+    `.detach()`, `.data` or `no_grad` cuts it off. Multiply the input itself by the mask."""
+
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
+@misconception("ChannelDropout")
+class PyTorchsOwn(_Dropping):
+    """You call PyTorch's own dropout. Write it: draw a mask with `torch.rand`, and scale."""
+
+    def forward(self, x):
+        return nn.functional.dropout2d(x, self.p, self.training)

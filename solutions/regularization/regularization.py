@@ -40,7 +40,7 @@
 # - When your work is graded, further inputs are tried: random numbers, other shapes, extreme
 #   values.
 # - The tasks do not need one another. If you are stuck, go on and come back.
-# - You need NumPy and, for the last task, PyTorch. Please do not import other libraries.
+# - You need NumPy and, for task 7, PyTorch. Please do not import other libraries.
 #
 # Some cells draw a picture with your function. They wait until it works.
 
@@ -166,8 +166,8 @@ def _():
 # ## 2. To exactly zero
 #
 # The lasso's objective is $\frac{1}{2N} \lVert y - Xw \rVert^2 + \alpha \sum_j |w_j|$. Coordinate
-# descent improves one weight at a time. For weight $j$, let $r = y - \sum_{k \ne j} x_k w_k$ be
-# what the *other* weights leave unexplained, and
+# descent improves one weight at a time. With $x_j$ the column $j$ of $X$, let
+# $r = y - \sum_{k \ne j} x_k w_k$ be what the *other* weights leave unexplained, and
 #
 # $$\rho = \frac1N\, x_j \cdot r, \qquad s = \frac1N\, x_j \cdot x_j, \qquad
 # w_j \leftarrow \begin{cases} (\rho - \alpha) / s & \rho > \alpha \\
@@ -334,6 +334,14 @@ inputs = [
     layer("in use", (2, 3), 0.4, training=False),
     layer("a rate of zero", (4,), 0.0),
     layer("an empty batch", (0, 3), 0.5),
+    Case(
+        name="u exactly at p",
+        args=(np.array([1.0, 2.0]), np.array([0.5, 0.2]), 0.5, np.array([3.0, 4.0])),
+    ),
+    Case(
+        name="a zero that stays",
+        args=(np.array([0.0, 0.0, 2.0]), np.array([0.9, 0.1, 0.6]), 0.2, np.array([1.0, 2.0, 3.0])),
+    ),
 ]
 
 # %% test="inverted_dropout" points=3
@@ -356,6 +364,8 @@ for shape in [(1,), (20,), (4, 5), (2, 3, 4)]:
         assert_close(grad, grad_output, what=f"grad_x in use, {what}")
 y, _ = inverted_dropout(np.ones(2), np.array([0.25, 0.75]), 0.25, np.ones(2))
 assert_close(y, np.full(2, 1 / 0.75), what="u exactly at p: the unit stays")
+_, grad = inverted_dropout(np.zeros(2), np.array([0.1, 0.9]), 0.5, np.ones(2))
+assert_close(grad, np.array([0.0, 2.0]), what="grad_x where x is 0")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -563,6 +573,16 @@ inputs = [
             np.array([1, 0]),
         ),
     ),
+    Case(
+        name="without the last class",
+        args=(
+            np.array([[1.0], [2.0], [5.0]]),
+            np.array([1, 0, 1]),
+            4,
+            np.array([0.5, 0.25, 0.75]),
+            np.array([1, 2, 0]),
+        ),
+    ),
 ]
 
 # %% test="mixup_batch" points=2
@@ -582,6 +602,8 @@ for n, d, k in [(1, 1, 1), (3, 3, 3), (7, 2, 5), (5, 9, 2), (12, 4, 10)]:
     got = mixup_batch(x, classes, k, lam, order)
     for name, mine, right in zip(("mixed", "target"), got, (mixed, target), strict=True):
         assert_close(mine, right, what=f"{name}, {n} x {d}, {k} classes")
+_, target = mixup_batch(np.zeros((2, 1)), np.array([0, 1]), 5, np.ones(2), np.array([1, 0]))
+assert_close(target, np.eye(2, 5), what="target, the last classes missing")
 ### END HIDDEN TESTS
 
 # %% [markdown] task="shift_images" minutes=20
@@ -629,8 +651,12 @@ def shift_images(images, right, down):
     ### END SOLUTION
 
 
+# %%
+# Given: how your function is tried out, once you have written it.
+
+
 def read_digits(x_train, y_train, x_test, y_test, shifted, seed, steps=150):
-    """Given: % right of test digits that are off center, after training on moved digits or not."""
+    """% right of test digits that are off center, after training on moved digits or not."""
     rng, net = np.random.default_rng(seed), mlp((64, 48, 10), nn.ReLU, seed)
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
 
@@ -666,6 +692,7 @@ inputs = [
         ),
     ),
     Case("out of the picture", (three_by_four, np.array([7]), np.array([-3]))),
+    Case("far out, left and up", (three_by_four, np.array([-6]), np.array([-5]))),
 ]
 
 # %% test="shift_images" points=3
@@ -687,6 +714,8 @@ for n, height, width in [(1, 1, 1), (4, 3, 3), (5, 2, 6), (6, 8, 8), (0, 4, 4)]:
                     expected[m, row, column] = images[m, i, j]
     got = shift_images(images, right, down)
     assert_close(got, expected, what=f"{n} images of {height} x {width}")
+got = shift_images(np.ones((2, 4, 5)), np.array([-7, 7]), np.array([-6, 6]))
+assert_close(got, np.zeros((2, 4, 5)), what="images moved out of sight")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -698,7 +727,9 @@ for n, height, width in [(1, 1, 1), (4, 3, 3), (5, 2, 6), (6, 8, 8), (0, 4, 4)]:
 given = x_train[:300], y_train[:300], x_test, y_test
 plain = np.mean([read_digits(*given, False, seed) for seed in range(2)])
 moved = np.mean([read_digits(*given, True, seed) for seed in range(2)])
-assert moved > plain + 10, f"expected a gain of more than 10 %, got {plain:.1f} % -> {moved:.1f} %"
+assert moved > plain + 10, (
+    f"expected a gain of more than 10 points, got {plain:.1f} % -> {moved:.1f} %"
+)
 print(f"{plain:.1f} % of the test digits are right without, {moved:.1f} % with your function.")
 ### BEGIN HIDDEN TESTS
 (x_train, y_train), (x_test, y_test) = digits(seed=4)
@@ -730,18 +761,34 @@ def _():
 # all of its pixels. Write it as a PyTorch module: in training a channel is zero with probability
 # $p$, and the others are scaled by $1 / (1 - p)$; after `eval()` the input passes unchanged.
 #
-# `nn.Dropout2d` does this. Do it yourself, with `torch.rand`.
+# `nn.Dropout2d` does this. Do it yourself, with `torch.rand`: PyTorch's own dropouts are refused.
 
 
 # %%
+# Given: how your module is tried out, once you have written it.
+from torch.overrides import TorchFunctionMode
+
+
+class YourOwn(TorchFunctionMode):
+    """Refuses PyTorch's own dropout, by whatever name it is called."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        assert "dropout" not in name, f"PyTorch's `{name}` was called. Draw the mask yourself."
+        return function(*args, **(kwargs or {}))
+
+
 def drop_ones(p, shape, dtype="float64", training=True):
     """Ones through your module, twice; and what a gradient of ones becomes."""
     torch.manual_seed(0)
     module = ChannelDropout(p).train(training)
     x = torch.ones(shape, dtype=getattr(torch, dtype), requires_grad=True)
-    first, second = module(x), module(x)
-    first.backward(torch.ones_like(first))
-    results = first.detach(), second.detach(), x.grad
+    with YourOwn():
+        first, second = module(x), module(x)
+    if first.requires_grad:  # else no gradient arrives
+        first.backward(torch.ones_like(first))
+    gradient = torch.zeros_like(x) if x.grad is None else x.grad
+    results = first.detach(), second.detach(), gradient
     return (*(tensor.double().numpy() for tensor in results), str(first.dtype))
 
 
