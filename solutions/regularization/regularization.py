@@ -723,6 +723,8 @@ assert_close(got, np.zeros((2, 4, 5)), what="images moved out of sight")
 # that are off by up to a pixel. Two starts without augmentation and two with it.
 
 # %% test="shift_images-digits" points=1
+left = shift_images(np.ones((1, 8, 8)), np.array([3]), np.array([-2])).sum()
+assert left == 30, f"of 64 ones moved right by 3 and up by 2, expected 30 to be left, got {left:g}"
 (x_train, y_train), (x_test, y_test) = digits()
 given = x_train[:300], y_train[:300], x_test, y_test
 plain = np.mean([read_digits(*given, False, seed) for seed in range(2)])
