@@ -14,7 +14,8 @@ _F = "torch.nn.functional"
 def _weights(rng, gates, features, hidden):
     rows = gates * hidden
     shapes = ((rows, features), (rows, hidden), (rows,), (rows,))
-    return [rng.normal(scale=0.3, size=shape) for shape in shapes]
+    scale = min(0.3, hidden**-0.5)  # or the states of a wide layer turn chaotic
+    return [rng.normal(scale=scale, size=shape) for shape in shapes]
 
 
 def _recurrent(mode, name, rng, shape, hidden=3, raises=None, biases=True, states=True, **kwargs):
@@ -344,7 +345,7 @@ def _search_cases(beam):
     return cases
 
 
-_STEPS = (20, 64, 64)  # (T, N, D)
+_STEPS = (10, 64, 64)  # (T, N, D)
 
 OPS = [
     Op(
