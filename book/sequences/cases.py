@@ -253,7 +253,8 @@ def _heads_arrays(rng, heads=2, batch=2, queries=3, keys=4, width=4):
     shapes = ((batch, queries, width), (batch, keys, width), (batch, keys, width))
     weights = ((3 * width, width), (3 * width,), (width, width), (width,))
     inputs = [rng.normal(size=shape) for shape in shapes]
-    return (*inputs, heads, *(rng.normal(scale=0.4, size=shape) for shape in weights))
+    scale = min(0.4, width**-0.5)
+    return (*inputs, heads, *(rng.normal(scale=scale, size=shape) for shape in weights))
 
 
 def _heads_sample(rng, shape):
