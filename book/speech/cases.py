@@ -895,7 +895,7 @@ OPS = [
     Op("compute_deltas", _delta_sample, _delta_cases, numpy_peers=(_scipy_deltas,), min_ndim=1),
     Op("spec_augment", _augment_sample, _augment_cases, min_ndim=3),
     Op("ctc_loss", _ctc_sample, _ctc_cases, (_torch_ctc,), min_ndim=3,
-       bench_shape=(28, 16, 28)),
+       bench_shape=(20, 64, 28)),
     Op("ctc_align", _align_sample, _align_cases, min_ndim=3),
     Op("ctc_greedy_decode", _decode_sample, _decode_cases, min_ndim=3),
     Op("ctc_beam_search", _beam_sample, _beam_cases, min_ndim=3),

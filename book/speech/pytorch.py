@@ -48,6 +48,9 @@ __all__ = [
     "edit_distance", "word_error_rate", "character_error_rate",
 ]  # fmt: skip
 
+# Compiled with the rest, torch would divide the whole numbers in them in float32.
+_sinc_kernels, _mel_edges = map(torch.compiler.disable, (_sinc_kernels, _mel_edges))
+
 NEVER = -1e30  # the logarithm of a probability of zero: sums of it stay finite, so gradients do too
 
 
