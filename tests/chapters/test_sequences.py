@@ -6,9 +6,11 @@ implementations (`Recurrent`, `Seq2Seq`, `Vocabulary`, `graphemes`, `bleu`, `Ble
 too, against torch.nn, sacrebleu and NLTK.
 """
 
+import base64
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nltk.translate.bleu_score as nltk_bleu
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from book.sequences import corpora, models, pytorch
 from book.sequences import reference as f
+from book.sequences.drawing import with_tamil
 from tests.chapters.glued import glued
 
 ERRATA = (Path(__file__).resolve().parents[2] / "book" / "errata.md").read_text()
@@ -368,3 +371,14 @@ def test_a_transformer_without_positions_sees_a_bag():
     straight, _ = block(x)
     mixed, _ = block(x[:, order])
     torch.testing.assert_close(mixed, straight[:, order])
+
+
+def test_a_figure_brings_the_letters_of_its_words():
+    figure, ax = plt.subplots()
+    ax.set_xticks([0.5], ["காட்டு"])
+    with pytest.warns(UserWarning, match="Glyph"):
+        picture = with_tamil(figure).data
+    assert "காட்டு" in picture, "as text, which the browser shapes, not as one path a code point"
+    face = re.search(r"@font-face \{.*base64,([^)]+)\)", picture)
+    assert base64.b64decode(face[1])[:4] == b"wOF2"
+    assert not plt.fignum_exists(figure.number)
