@@ -124,13 +124,15 @@ def test_choosing_a_framework_in_one_place_chooses_it_everywhere(page, http, nam
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_dark_mode_turns_figures_dark(page, http, name):
     visit(page, http, name)
-    figure = page.locator("figure img[src$='.svg']").first
+    figure = page.locator("figure img[src$='.svg']:not(.photograph)").first
     filtered = "element => getComputedStyle(element).filter"
     switch_to(page, "light")
     assert figure.evaluate(filtered) == "none"
     switch_to(page, "dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert "invert" in figure.evaluate(filtered)
+    for photograph in page.locator("img.photograph").all():
+        assert "invert" not in photograph.evaluate(filtered)
 
 
 def test_a_dark_page_prints_on_light_paper_with_both_implementations(page, http):
