@@ -130,7 +130,7 @@ for length, size, hop in [(50, 8, 3), (64, 16, 16), (33, 5, 1), (9, 9, 2), (100,
 # %%
 @picture
 def _():
-    clip = next(clip for clip in load_clips()[0] if clip.transcript == "agent logged in")
+    clip = next(clip for clip in load_clips()[0] if clip.transcript == "agent logged off")
     power = spectrogram(clip.waveform, np.hanning(256), 64)
     image = 10 * np.log10(power + 1e-6)
     seconds = len(clip.waveform) / RATE
