@@ -303,6 +303,14 @@ def _parts(frames, texts):
 
 
 @misconception("batch_loss")
+def softmax_over_time(logits, frames, texts):
+    """You normalize over the frames. The classes of each frame must add up to 1: softmax over the
+    last axis."""
+    log_probs = logits.log_softmax(1).transpose(0, 1)
+    return nn.functional.ctc_loss(log_probs, *_parts(frames, texts))
+
+
+@misconception("batch_loss")
 def without_log_softmax(logits, frames, texts):
     """You pass the logits as they are. `ctc_loss` takes log-probabilities and does not check: apply
     `log_softmax` over the classes first."""
@@ -332,11 +340,3 @@ def summed(logits, frames, texts):
     not change the learning rate."""
     log_probs = logits.log_softmax(2).transpose(0, 1)
     return nn.functional.ctc_loss(log_probs, *_parts(frames, texts), reduction="sum")
-
-
-@misconception("batch_loss")
-def softmax_over_time(logits, frames, texts):
-    """You normalize over the frames. The classes of each frame must add up to 1: softmax over the
-    last axis."""
-    log_probs = logits.log_softmax(1).transpose(0, 1)
-    return nn.functional.ctc_loss(log_probs, *_parts(frames, texts))
